@@ -65,7 +65,7 @@ typedef struct pipit_error {
 /* "0.1.0" */
 const char *pipit_version(void);
 
-/* ---- memory and threads ------------------------------------------------ */
+/* ---- memory and engine ------------------------------------------------- */
 
 /* The host's allocator. `alloc` returns 64-byte aligned memory or NULL;
  * `release` gets the same size. Blocks are few and large. NULL wherever an
@@ -77,23 +77,21 @@ typedef struct pipit_allocator {
     void *context;
 } pipit_allocator;
 
-/* The arithmetic in use, chosen once per process from what was built in and
- * measured: "scalar", "simd128", "relaxed-dot", "relaxed-dot-add". All give the
- * same bits. pipit_kernels_select picks one by name (tests, benchmarks);
- * PIPIT_E_UNSUPPORTED if this build lacks it. Call it before opening models. */
-const char *pipit_kernels_name(void);
-pipit_status pipit_kernels_select(const char *name);
+/* The threads and the arithmetic that models run on.
+ * n_threads: the caller is one of them; natively the others are started here,
+ * in a module the host runs pipit_engine_worker on them. 1 never waits.
+ * kernels: which implementation of the arithmetic, NULL = the fastest of this
+ * build, measured on opening in a few milliseconds. All give the same bits.
+ * PIPIT_E_UNSUPPORTED: this build has no implementation of that name. */
+typedef struct pipit_engine pipit_engine;
+pipit_status pipit_engine_open(uint32_t n_threads, const char *kernels,
+                               const pipit_allocator *a, pipit_engine **out);
+void pipit_engine_close(pipit_engine *engine);
+uint32_t pipit_engine_n_threads(const pipit_engine *engine);
+/* "scalar", "simd128", "relaxed-dot16", "relaxed-dot-add" */
+const char *pipit_engine_kernels(const pipit_engine *engine);
 /* The i-th implementation of this build, NULL past the last. */
 const char *pipit_kernels_list(uint32_t i);
-
-/* A pool of n threads, the caller being one of them. Natively the others are
- * started here; in a module the host runs pipit_pool_worker on them. n = 1 is a
- * pool that never waits. */
-typedef struct pipit_pool pipit_pool;
-pipit_status pipit_pool_open(uint32_t n_threads, const pipit_allocator *a,
-                             pipit_pool **out);
-void pipit_pool_close(pipit_pool *pool);
-uint32_t pipit_pool_size(const pipit_pool *pool);
 
 /* ---- files ------------------------------------------------------------- */
 
@@ -254,8 +252,8 @@ typedef struct pipit_model pipit_model;
 
 /* Checks architecture, hyper-parameters and every tensor's shape and type, then
  * takes the memory for the weights in one block. Feed the tensor data after.
- * The file and the pool must outlive the model. */
-pipit_status pipit_model_open(const pipit_file *file, pipit_pool *pool,
+ * The file and the engine must outlive the model. */
+pipit_status pipit_model_open(const pipit_file *file, pipit_engine *engine,
                               const pipit_allocator *a, pipit_model **out,
                               pipit_error *error);
 void pipit_model_close(pipit_model *model);

@@ -1,0 +1,97 @@
+/* kernels.h — 5: the arithmetic. One interface, several implementations:
+ * scalar (the specification), simd128, and relaxed SIMD in two forms. All give
+ * the same bits: integer dots are exact, floats are plain multiply and add in
+ * the order declared here.
+ *
+ * Sums
+ *   quantized dot   acc = 0; for each block in order: acc += (dw * dx) * idot,
+ *                   then for types with a minimum acc += mw * (dx * isum); idot
+ *                   the exact integer dot of the block with the type's constant
+ *                   offset taken out as - offset * isum (kernels.c draws each
+ *                   type's form)
+ *   float dot       acc = 0; for each column in order: acc += w * x
+ *   lane sums       four sums, element i to sum i % 4, then (s0+s1)+(s2+s3)
+ */
+#ifndef PIPIT_KERNELS_H
+#define PIPIT_KERNELS_H
+
+#include "layout.h"
+
+#define PIPIT_ACT_BLOCK 32u
+
+/* Inputs of a matrix product: n_tokens rows of n_cols.
+ * Weights of the float types read x, quantized ones read `blocks`. */
+typedef struct pipit_acts {
+    const float *x;        /* (n_tokens, x_stride) */
+    size_t x_stride;       /* floats */
+    const uint8_t *blocks; /* (n_tokens, n_cols / 32) blocks, made by quantize */
+    size_t block_stride;   /* bytes from one token's blocks to the next's */
+} pipit_acts;
+
+/* Keys of one KV head: groups of four positions, (pos / 4, d, pos % 4), so that
+ * a lane is a position. Values: (pos, d), so that a lane is a dimension. */
+typedef struct pipit_kv_span {
+    const void *keys;   /* f16 or f32, position 0 of the span first */
+    const void *values;
+    pipit_kv_type type;
+    uint32_t head_dim;  /* of keys and values each; a multiple of 4 */
+    uint32_t n_pos;     /* positions to look at, from the first */
+} pipit_kv_span;
+
+typedef struct pipit_kernels {
+    const char *name;
+
+    /* Activations: 32 floats to one block: signed 8-bit quants, scale
+     * d = amax / 127 and what else the implementation keeps. */
+    size_t act_block_bytes;
+    void (*quantize)(const float *x, size_t n, uint8_t *blocks);
+
+    /* y[4 g .. 4 g + 3] for groups g0 <= g < g1; y is (rows rounded up to 4). */
+    void (*matvec)(const pipit_matrix *w, uint32_t g0, uint32_t g1,
+                   const pipit_acts *x, float *y);
+    /* The same for n_tokens rows of x: y is (n_tokens, y_stride). Weights are
+     * unpacked once into scratch (matmul_scratch_bytes(n_cols), 64-byte
+     * aligned) and used for all tokens. The same bits as n matvecs. */
+    size_t (*matmul_scratch_bytes)(uint32_t n_cols);
+    void (*matmul)(const pipit_matrix *w, uint32_t g0, uint32_t g1,
+                   const pipit_acts *x, uint32_t n_tokens, float *y,
+                   size_t y_stride, uint8_t *scratch);
+
+    /* y = x / sqrt(lane sum of x*x / n + eps) * w; y may be x. */
+    void (*rms_norm)(const float *x, const float *w, size_t n, float eps,
+                     float *y);
+    void (*add)(float *x, const float *y, size_t n);     /* x += y */
+    /* gate = act(gate) * up */
+    void (*silu_mul)(float *gate, const float *up, size_t n);
+    void (*gelu_mul)(float *gate, const float *up, size_t n); /* tanh form */
+
+    /* scores[h][p] = scale * (q[h] . key p), in column order, for the n_heads
+     * query heads that share this KV head. q: (n_heads, head_dim) dense;
+     * scores: (n_heads, score_stride), written in whole groups of four: room
+     * for n_pos rounded up to 4. */
+    void (*attn_scores)(const float *q, uint32_t n_heads, float scale,
+                        const pipit_kv_span *kv, float *scores,
+                        size_t score_stride);
+    /* In place: s[i] = exp(s[i] - max), returns the lane sum of them. */
+    float (*softmax)(float *s, size_t n);
+    /* out[h][d] += sum over p in order of p[h][p] * value[p][d];
+     * out: (n_heads, head_dim) dense. */
+    void (*attn_mix)(const float *p, size_t p_stride, uint32_t n_heads,
+                     const pipit_kv_span *kv, float *out);
+    /* One position's key and value (head_dim floats each) into a head's
+     * storage at position pos. */
+    void (*kv_store)(const float *key, const float *value, uint32_t head_dim,
+                     pipit_kv_type type, uint32_t pos, void *keys,
+                     void *values);
+} pipit_kernels;
+
+/* The i-th implementation of this build, slowest first; NULL past the last. */
+const pipit_kernels *pipit_kernels_at(uint32_t i);
+/* By name; NULL when this build has none of that name. */
+const pipit_kernels *pipit_kernels_find(const char *name);
+/* The fastest on this machine, by measuring a small product (a few ms).
+ * now: monotonic milliseconds; NULL: the last in the list. */
+const pipit_kernels *pipit_kernels_choose(double (*now)(void), uint8_t *scratch,
+                                          size_t scratch_bytes);
+
+#endif
