@@ -1,0 +1,6 @@
+/* index.ts — the package's front door. */
+export { inspect } from "./inspect.js";
+export { loadModel, loadTokenizer } from "./load.js";
+export { PipitError, errorCodes } from "./errors.js";
+export { version } from "./version.js";
+export type * from "./types.js";
