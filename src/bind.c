@@ -1,0 +1,284 @@
+/* bind.c — the table of tensors, and binding by it. */
+#include "bind.h"
+
+#include <stddef.h>
+
+#define NAME_BYTES 64u
+
+typedef enum shape {
+    VOCAB, EMBD, HEADS, KV_HEADS, QKV, HEAD_DIM, FFN, FFN_UP, HALF_ROT, ONE
+} shape;
+
+typedef enum need {
+    ALWAYS,
+    OPTIONAL,
+    IF_SPLIT_QKV,  /* unless attn_qkv is there */
+    IF_FUSED_QKV,
+    IF_SPLIT_FFN,  /* unless ffn_up holds the gate */
+    IF_QK_NORM,
+    IF_POST_NORMS,
+    IF_LONGROPE
+} need;
+
+typedef struct spec {
+    const char *name; /* after "blk.N." for layers */
+    size_t field;
+    shape cols, rows; /* rows ONE: a vector */
+    need need;
+} spec;
+
+#define IN_MODEL(field) offsetof(struct pipit_model, field)
+#define IN_LAYER(field) offsetof(struct pipit_layer, field)
+
+static const spec model_specs[] = {
+    {"token_embd.weight", IN_MODEL(token_embd), EMBD, VOCAB, ALWAYS},
+    {"output.weight", IN_MODEL(output), EMBD, VOCAB, OPTIONAL},
+    {"output.bias", IN_MODEL(output_bias), VOCAB, ONE, OPTIONAL},
+    {"rope_freqs.weight", IN_MODEL(rope_freqs), HALF_ROT, ONE, OPTIONAL},
+    {"rope_factors_long.weight", IN_MODEL(rope_factors_long), HALF_ROT, ONE,
+     IF_LONGROPE},
+    {"rope_factors_short.weight", IN_MODEL(rope_factors_short), HALF_ROT, ONE,
+     IF_LONGROPE},
+};
+
+static const spec layer_specs[] = {
+    {"attn_norm.weight", IN_LAYER(attn_norm), EMBD, ONE, ALWAYS},
+    {"attn_qkv.weight", IN_LAYER(attn_qkv), EMBD, QKV, IF_FUSED_QKV},
+    {"attn_q.weight", IN_LAYER(attn_q), EMBD, HEADS, IF_SPLIT_QKV},
+    {"attn_k.weight", IN_LAYER(attn_k), EMBD, KV_HEADS, IF_SPLIT_QKV},
+    {"attn_v.weight", IN_LAYER(attn_v), EMBD, KV_HEADS, IF_SPLIT_QKV},
+    {"attn_output.weight", IN_LAYER(attn_output), HEADS, EMBD, ALWAYS},
+    {"attn_q.bias", IN_LAYER(attn_q_bias), HEADS, ONE, OPTIONAL},
+    {"attn_k.bias", IN_LAYER(attn_k_bias), KV_HEADS, ONE, OPTIONAL},
+    {"attn_v.bias", IN_LAYER(attn_v_bias), KV_HEADS, ONE, OPTIONAL},
+    {"attn_output.bias", IN_LAYER(attn_output_bias), EMBD, ONE, OPTIONAL},
+    {"attn_q_norm.weight", IN_LAYER(attn_q_norm), HEAD_DIM, ONE, IF_QK_NORM},
+    {"attn_k_norm.weight", IN_LAYER(attn_k_norm), HEAD_DIM, ONE, IF_QK_NORM},
+    {"post_attention_norm.weight", IN_LAYER(attn_post_norm), EMBD, ONE,
+     IF_POST_NORMS},
+    {"ffn_norm.weight", IN_LAYER(ffn_norm), EMBD, ONE, ALWAYS},
+    {"ffn_gate.weight", IN_LAYER(ffn_gate), EMBD, FFN, IF_SPLIT_FFN},
+    {"ffn_up.weight", IN_LAYER(ffn_up), EMBD, FFN_UP, ALWAYS},
+    {"ffn_down.weight", IN_LAYER(ffn_down), FFN, EMBD, ALWAYS},
+    {"ffn_gate.bias", IN_LAYER(ffn_gate_bias), FFN, ONE, OPTIONAL},
+    {"ffn_up.bias", IN_LAYER(ffn_up_bias), FFN, ONE, OPTIONAL},
+    {"ffn_down.bias", IN_LAYER(ffn_down_bias), EMBD, ONE, OPTIONAL},
+    {"post_ffw_norm.weight", IN_LAYER(ffn_post_norm), EMBD, ONE,
+     IF_POST_NORMS},
+};
+
+typedef struct binder {
+    const pipit_file *file;
+    const pipit_hparams *h;
+    const pipit_layer_params *layers;
+    pipit_arena *arena;
+    pipit_slot *slots;
+    size_t n_slots, staging_bytes;
+    pipit_error *error;
+} binder;
+
+static uint64_t extent(const binder *b, shape s, uint32_t layer) {
+    const pipit_hparams *h = b->h;
+    const pipit_layer_params *p = &b->layers[layer];
+    uint64_t q = (uint64_t)h->n_heads * h->head_dim;
+    uint64_t kv = (uint64_t)p->n_kv_heads * h->head_dim;
+    switch (s) {
+        case VOCAB: return h->n_vocab;
+        case EMBD: return h->n_embd;
+        case HEADS: return q;
+        case KV_HEADS: return kv;
+        case QKV: return q + 2 * kv;
+        case HEAD_DIM: return h->head_dim;
+        case FFN: return p->n_ff;
+        case FFN_UP: return h->arch->fused ? 2 * (uint64_t)p->n_ff : p->n_ff;
+        case HALF_ROT: return h->n_rot / 2;
+        case ONE: break;
+    }
+    return 1;
+}
+
+/* "blk.<layer>.<name>", or the bare name when it belongs to no layer. */
+static size_t full_name(const char *name, const uint32_t *layer,
+                        char out[NAME_BYTES]) {
+    size_t n = 0, name_bytes = strlen(name);
+    if (layer) {
+        char digits[10];
+        size_t n_digits = 0;
+        uint32_t v = *layer;
+        memcpy(out, "blk.", 4);
+        n = 4;
+        do digits[n_digits++] = (char)('0' + v % 10);
+        while ((v /= 10) > 0);
+        while (n_digits > 0) out[n++] = digits[--n_digits];
+        out[n++] = '.';
+    }
+    PIPIT_ASSERT(n + name_bytes < NAME_BYTES);
+    memcpy(out + n, name, name_bytes + 1);
+    return n + name_bytes;
+}
+
+static const pipit_tensor *find(const binder *b, const char *name,
+                                const uint32_t *layer) {
+    char full[NAME_BYTES];
+    size_t n = full_name(name, layer, full);
+    uint64_t i = pipit_gguf_tensor_index(b->file, full, n);
+    return i == UINT64_MAX ? NULL : pipit_gguf_tensor(b->file, i);
+}
+
+static bool is_needed(const binder *b, need n, const uint32_t *layer) {
+    const pipit_arch *arch = b->h->arch;
+    switch (n) {
+        case ALWAYS: return true;
+        case OPTIONAL: return false;
+        case IF_SPLIT_QKV:
+            return !arch->fused && !find(b, "attn_qkv.weight", layer);
+        case IF_FUSED_QKV: return arch->fused;
+        case IF_SPLIT_FFN: return !arch->fused;
+        case IF_QK_NORM: return arch->qk_norm;
+        case IF_POST_NORMS: return arch->post_norms;
+        case IF_LONGROPE: return b->h->rope.scaling == PIPIT_ROPE_LONG;
+    }
+    return true;
+}
+
+static pipit_status check_shape(binder *b, const spec *s,
+                                const pipit_tensor *t, uint32_t layer) {
+    uint64_t cols = extent(b, s->cols, layer), rows = extent(b, s->rows, layer);
+    if (t->dims[0] != cols || t->dims[1] != rows || t->dims[2] != 1 ||
+        t->dims[3] != 1)
+        return pipit_fail(b->error, PIPIT_E_MODEL, t->offset,
+                          "tensor %S is %u x %u, expected %u x %u", &t->name,
+                          t->dims[0], t->dims[1], cols, rows);
+    bool known = s->rows == ONE ? pipit_type(t->type)->dequantize != NULL
+                                : pipit_layout_supports(t->type);
+    if (!known)
+        return pipit_fail(b->error, PIPIT_E_UNSUPPORTED, t->offset,
+                          "tensor %S is of type %s, which is not supported: "
+                          "take a Q4_K_M, Q4_1 or Q8_0 file of this model",
+                          &t->name, pipit_type(t->type)->name);
+    return PIPIT_OK;
+}
+
+static pipit_status too_large(binder *b, const pipit_tensor *t) {
+    return pipit_fail(b->error, PIPIT_E_TOO_LARGE, t->offset,
+                      "tensor %S does not fit this address space", &t->name);
+}
+
+static pipit_status place_matrix(binder *b, const pipit_tensor *t,
+                                 pipit_matrix *field) {
+    uint64_t n_groups = (t->dims[1] + PIPIT_GROUP_ROWS - 1) / PIPIT_GROUP_ROWS;
+    size_t group_bytes;
+    if (t->dims[0] > UINT32_MAX || t->dims[1] > UINT32_MAX ||
+        n_groups > SIZE_MAX ||
+        !pipit_layout_group_bytes(t->type, (uint32_t)t->dims[0], &group_bytes))
+        return too_large(b, t);
+    uint8_t *groups = pipit_arena_take(b->arena, (size_t)n_groups, group_bytes);
+    if (b->arena->overflow) return too_large(b, t);
+    size_t piece = (size_t)(t->n_bytes / t->dims[1]) * PIPIT_GROUP_ROWS;
+    if (piece > b->staging_bytes) b->staging_bytes = piece;
+    if (field)
+        *field = (pipit_matrix){.type = t->type,
+                                .n_rows = (uint32_t)t->dims[1],
+                                .n_cols = (uint32_t)t->dims[0],
+                                .group_bytes = group_bytes,
+                                .groups = groups};
+    return PIPIT_OK;
+}
+
+static pipit_status place_vector(binder *b, const pipit_tensor *t,
+                                 float **out) {
+    if (t->dims[0] > SIZE_MAX) return too_large(b, t);
+    *out = pipit_arena_take(b->arena, (size_t)t->dims[0], sizeof(float));
+    if (b->arena->overflow) return too_large(b, t);
+    if (t->n_bytes > b->staging_bytes) b->staging_bytes = (size_t)t->n_bytes;
+    return PIPIT_OK;
+}
+
+/* base: the struct that holds the field, NULL while measuring. */
+static pipit_status bind_one(binder *b, const spec *s, const uint32_t *layer,
+                             uint8_t *base) {
+    const pipit_tensor *t = find(b, s->name, layer);
+    pipit_slot slot = {.tensor = t};
+    pipit_status status;
+    if (!t) {
+        char full[NAME_BYTES];
+        if (!is_needed(b, s->need, layer)) return PIPIT_OK;
+        full_name(s->name, layer, full);
+        return pipit_fail(b->error, PIPIT_E_MODEL, PIPIT_NO_OFFSET,
+                          "missing tensor %s", full);
+    }
+    if ((status = check_shape(b, s, t, layer ? *layer : 0))) return status;
+    if (s->rows == ONE) {
+        if ((status = place_vector(b, t, &slot.vector))) return status;
+        if (base) memcpy(base + s->field, &slot.vector, sizeof slot.vector);
+    } else {
+        slot.matrix = base ? (pipit_matrix *)(void *)(base + s->field) : NULL;
+        if ((status = place_matrix(b, t, slot.matrix))) return status;
+    }
+    if (b->slots) b->slots[b->n_slots] = slot;
+    b->n_slots++;
+    return PIPIT_OK;
+}
+
+static pipit_matrix rows_of(const pipit_matrix *w, uint32_t row, uint32_t n) {
+    pipit_matrix part = *w;
+    part.n_rows = n;
+    part.groups += (size_t)(row / PIPIT_GROUP_ROWS) * w->group_bytes;
+    return part;
+}
+
+/* Fused tensors become views of their parts: head_dim is a multiple of four, so
+ * only an odd n_ff has no view. */
+static void split_fused(const pipit_hparams *h, pipit_layer *l) {
+    uint32_t q = h->n_heads * h->head_dim;
+    uint32_t kv = l->params.n_kv_heads * h->head_dim;
+    if (l->attn_qkv.groups) {
+        l->attn_q = rows_of(&l->attn_qkv, 0, q);
+        l->attn_k = rows_of(&l->attn_qkv, q, kv);
+        l->attn_v = rows_of(&l->attn_qkv, q + kv, kv);
+    }
+    if (h->arch->fused) {
+        pipit_matrix both = l->ffn_up;
+        l->ffn_gate = rows_of(&both, 0, l->params.n_ff);
+        l->ffn_up = rows_of(&both, l->params.n_ff, l->params.n_ff);
+    }
+}
+
+static pipit_status bind_layer(binder *b, uint32_t l, pipit_layer *layer) {
+    if (b->h->arch->fused && b->layers[l].n_ff % PIPIT_GROUP_ROWS != 0)
+        return pipit_fail(b->error, PIPIT_E_UNSUPPORTED, PIPIT_NO_OFFSET,
+                          "a feed-forward length of %u is no multiple of 4",
+                          (uint64_t)b->layers[l].n_ff);
+    for (size_t i = 0; i < sizeof layer_specs / sizeof layer_specs[0]; i++) {
+        pipit_status s = bind_one(b, &layer_specs[i], &l, (uint8_t *)layer);
+        if (s != PIPIT_OK) return s;
+    }
+    return PIPIT_OK;
+}
+
+pipit_status pipit_bind(const pipit_file *file, const pipit_hparams *h,
+                        const pipit_layer_params *layers, pipit_arena *arena,
+                        pipit_model *model, pipit_slot *slots, size_t *n_slots,
+                        size_t *staging_bytes, pipit_error *error) {
+    binder b = {.file = file, .h = h, .layers = layers, .arena = arena,
+                .slots = slots, .error = error};
+    spec norm = {NULL, IN_MODEL(output_norm), EMBD, ONE, ALWAYS};
+    char norm_name[NAME_BYTES];
+    pipit_status s;
+    size_t n = full_name(h->arch->output_norm, NULL, norm_name);
+    memcpy(norm_name + n, ".weight", sizeof ".weight");
+    norm.name = norm_name;
+    if ((s = bind_one(&b, &norm, NULL, (uint8_t *)model))) return s;
+    for (size_t i = 0; i < sizeof model_specs / sizeof model_specs[0]; i++)
+        if ((s = bind_one(&b, &model_specs[i], NULL, (uint8_t *)model)))
+            return s;
+    for (uint32_t l = 0; l < h->n_layers; l++) {
+        pipit_layer *layer = model ? &model->layers[l] : NULL;
+        if ((s = bind_layer(&b, l, layer))) return s;
+        if (layer) split_fused(h, layer);
+    }
+    if (model && !model->output.groups) model->output = model->token_embd;
+    *n_slots = b.n_slots;
+    *staging_bytes = b.staging_bytes;
+    return PIPIT_OK;
+}

@@ -1,0 +1,23 @@
+/* engine.h — the threads and the arithmetic that models run on. */
+#ifndef PIPIT_ENGINE_H
+#define PIPIT_ENGINE_H
+
+#include "kernels/kernels.h"
+#include "threads.h"
+
+struct pipit_engine {
+    const pipit_allocator *allocator;
+    const pipit_kernels *kernels;
+    pipit_pool *pool;
+};
+
+/* The life of thread 1 <= thread < n of a module whose threads the host
+ * starts; returns when the engine closes. */
+void pipit_engine_worker(pipit_engine *engine, uint32_t thread);
+
+/* One round of a fixed small product with the i-th implementation, for a host
+ * that has the clock: time a few and pass the fastest one's name to
+ * pipit_engine_open. */
+pipit_status pipit_engine_probe(uint32_t i, const pipit_allocator *a);
+
+#endif
