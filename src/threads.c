@@ -124,10 +124,8 @@ pipit_status pipit_pool_open(uint32_t n_threads, const pipit_allocator *a,
     pool->block_bytes = bytes;
     pool->n_threads = n_threads;
     pool->os = os;
-    if (!pipit_os_start(os, pool, n_threads)) {
-        pipit_give(a, block, bytes);
-        return PIPIT_E_MEMORY;
-    }
+    /* No thread reads n_threads before its first job. */
+    pool->n_threads = pipit_os_start(os, pool, n_threads);
     *out = pool;
     return PIPIT_OK;
 }

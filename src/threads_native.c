@@ -29,21 +29,16 @@ static void *run_worker(void *context) {
     return NULL;
 }
 
-bool pipit_os_start(pipit_os_threads *os, pipit_pool *pool,
-                    uint32_t n_threads) {
+uint32_t pipit_os_start(pipit_os_threads *os, pipit_pool *pool,
+                        uint32_t n_threads) {
     pthread_mutex_init(&os->mutex, NULL);
     pthread_cond_init(&os->changed, NULL);
     for (os->n = 0; os->n + 1 < n_threads; os->n++) {
         os_thread *t = &os->threads[os->n];
         *t = (os_thread){.pool = pool, .index = os->n + 1};
-        if (pthread_create(&t->handle, NULL, run_worker, t) != 0) {
-            for (uint32_t i = 0; i < os->n; i++)
-                pthread_cancel(os->threads[i].handle);
-            pipit_os_stop(os);
-            return false;
-        }
+        if (pthread_create(&t->handle, NULL, run_worker, t) != 0) break;
     }
-    return true;
+    return os->n + 1;
 }
 
 void pipit_os_stop(pipit_os_threads *os) {

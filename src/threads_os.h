@@ -13,9 +13,9 @@
 typedef struct pipit_os_threads pipit_os_threads;
 
 size_t pipit_os_bytes(uint32_t n_threads);
-/* Starts threads 1 .. n-1 in pipit_pool_worker, where that is ours to do. On
- * false none is left running. */
-bool pipit_os_start(pipit_os_threads *os, pipit_pool *pool, uint32_t n_threads);
+/* Starts threads 1 .. n-1 in pipit_pool_worker, where that is ours to do. How
+ * many there are then, the caller included: fewer when the system refuses. */
+uint32_t pipit_os_start(pipit_os_threads *os, pipit_pool *pool, uint32_t n_threads);
 /* After every worker has returned, or is about to. */
 void pipit_os_stop(pipit_os_threads *os);
 /* Sleeps while *word == seen; may return early. */

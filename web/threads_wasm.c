@@ -7,15 +7,15 @@ size_t pipit_os_bytes(uint32_t n_threads) {
     return 1;
 }
 
-bool pipit_os_start(pipit_os_threads *os, pipit_pool *pool,
-                    uint32_t n_threads) {
+uint32_t pipit_os_start(pipit_os_threads *os, pipit_pool *pool,
+                        uint32_t n_threads) {
     (void)os;
     (void)pool;
 #ifdef PIPIT_WASM_THREADS
-    (void)n_threads;
-    return true;
+    return n_threads;
 #else
-    return n_threads == 1;
+    (void)n_threads;
+    return 1;
 #endif
 }
 

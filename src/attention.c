@@ -1,0 +1,200 @@
+/* attention.c — an item of work is some tokens times some heads that share a KV
+ * head, at most PIPIT_ATTN_ROWS query rows, so that each key is read (and
+ * converted) once for all of them. A row's sums run over its own positions in
+ * order, whatever it is batched with: positions it must not see weigh 0. */
+#include "attention.h"
+
+#include "mathf.h"
+#include "rope.h"
+
+#include <math.h>
+
+static void add_bias(float *x, const float *bias, uint32_t n) {
+    if (!bias) return;
+    for (uint32_t i = 0; i < n; i++) x[i] += bias[i];
+}
+
+typedef struct head_rows {
+    float *q, *k, *v; /* of one token and one KV head */
+} head_rows;
+
+static head_rows rows_of(const pipit_pass *p, const pipit_layer *l,
+                         uint32_t token, uint32_t kv_head) {
+    uint32_t dim = p->model->h.head_dim, n_heads = p->model->h.n_heads;
+    uint32_t group = n_heads / l->params.n_kv_heads;
+    float *row = p->qkv + token * p->qkv_stride;
+    float *k = row + (size_t)n_heads * dim;
+    float *v = k + (size_t)l->params.n_kv_heads * dim;
+    return (head_rows){row + (size_t)kv_head * group * dim,
+                       k + (size_t)kv_head * dim, v + (size_t)kv_head * dim};
+}
+
+static void place_head(const pipit_pass *p, const pipit_layer *l,
+                       uint32_t token, float *head, const float *norm) {
+    const pipit_hparams *h = &p->model->h;
+    const float *table = l->params.windowed_rope ? p->rope_windowed : p->rope;
+    if (norm) p->kernels->rms_norm(head, norm, h->head_dim, h->norm_eps, head);
+    if (l->params.uses_rope)
+        pipit_rope_turn(h->arch->rope, table + (size_t)token * h->n_rot,
+                        h->n_rot, head);
+}
+
+static void place_item(const pipit_pass *p, const pipit_layer *l,
+                       const pipit_kv_layer *cache, uint32_t token,
+                       uint32_t kv_head) {
+    const pipit_hparams *h = &p->model->h;
+    uint32_t dim = h->head_dim, group = h->n_heads / l->params.n_kv_heads;
+    head_rows rows = rows_of(p, l, token, kv_head);
+    size_t q_offset = (size_t)kv_head * group * dim;
+    size_t kv_offset = (size_t)kv_head * dim;
+    add_bias(rows.q, l->attn_q_bias ? l->attn_q_bias + q_offset : NULL,
+             group * dim);
+    add_bias(rows.k, l->attn_k_bias ? l->attn_k_bias + kv_offset : NULL, dim);
+    add_bias(rows.v, l->attn_v_bias ? l->attn_v_bias + kv_offset : NULL, dim);
+    for (uint32_t i = 0; i < group; i++)
+        place_head(p, l, token, rows.q + (size_t)i * dim, l->attn_q_norm);
+    place_head(p, l, token, rows.k, l->attn_k_norm);
+    size_t start = kv_head * cache->head_bytes;
+    p->kernels->kv_store(rows.k, rows.v, dim, p->kv->type,
+                         pipit_kv_slot(cache, p->start + token),
+                         cache->keys + start, cache->values + start);
+}
+
+void pipit_attention_place(pipit_pass *pass, uint32_t layer, uint32_t thread,
+                           uint32_t n_threads) {
+    const pipit_layer *l = &pass->model->layers[layer];
+    uint32_t n_kv = l->params.n_kv_heads, begin, end;
+    /* By KV head first: two positions of one head may share a group of four. */
+    pipit_split(n_kv * pass->n_tokens, thread, n_threads, &begin, &end);
+    for (uint32_t i = begin; i < end; i++)
+        place_item(pass, l, &pass->kv->layers[layer], i % pass->n_tokens,
+                   i / pass->n_tokens);
+}
+
+/* Tokens [token, token + n_tokens) times heads [head, head + n_heads). */
+typedef struct attn_item {
+    uint32_t token, n_tokens, head, n_heads, kv_head;
+} attn_item;
+
+typedef struct attn_plan {
+    uint32_t group;          /* heads per KV head */
+    uint32_t heads_per_item, tokens_per_item;
+    uint32_t n_head_parts, n_token_parts, n_items;
+} attn_plan;
+
+static attn_plan make_plan(const pipit_pass *p, const pipit_layer *l,
+                           uint32_t n_threads) {
+    attn_plan plan;
+    uint32_t n_kv = l->params.n_kv_heads;
+    plan.group = p->model->h.n_heads / n_kv;
+    plan.heads_per_item = pipit_min_u32(plan.group, PIPIT_ATTN_ROWS);
+    /* One token and KV heads that don't divide evenly: head by head. */
+    if (p->n_tokens == 1 && n_kv % n_threads != 0) plan.heads_per_item = 1;
+    plan.tokens_per_item = PIPIT_ATTN_ROWS / plan.heads_per_item;
+    plan.n_head_parts =
+        (plan.group + plan.heads_per_item - 1) / plan.heads_per_item;
+    plan.n_token_parts =
+        (p->n_tokens + plan.tokens_per_item - 1) / plan.tokens_per_item;
+    plan.n_items = n_kv * plan.n_head_parts * plan.n_token_parts;
+    return plan;
+}
+
+static attn_item item_of(const pipit_pass *p, const attn_plan *plan,
+                         uint32_t i) {
+    attn_item item;
+    uint32_t part = i % plan->n_token_parts;
+    uint32_t head_part = i / plan->n_token_parts % plan->n_head_parts;
+    uint32_t in_group = head_part * plan->heads_per_item;
+    item.kv_head = i / plan->n_token_parts / plan->n_head_parts;
+    item.token = part * plan->tokens_per_item;
+    item.n_tokens =
+        pipit_min_u32(plan->tokens_per_item, p->n_tokens - item.token);
+    item.head = item.kv_head * plan->group + in_group;
+    item.n_heads = pipit_min_u32(plan->heads_per_item, plan->group - in_group);
+    return item;
+}
+
+static void gather_queries(const pipit_pass *p, const attn_item *item,
+                           float *q) {
+    size_t dim = p->model->h.head_dim;
+    for (uint32_t i = 0; i < item->n_tokens; i++)
+        memcpy(q + i * item->n_heads * dim,
+               p->qkv + (item->token + i) * p->qkv_stride + item->head * dim,
+               item->n_heads * dim * sizeof *q);
+}
+
+/* The one or two runs of slots that hold positions [first, first + n). */
+static uint32_t spans_of(const pipit_pass *p, const pipit_kv_layer *cache,
+                         uint32_t kv_head, uint32_t first, uint32_t n,
+                         pipit_kv_span spans[2]) {
+    uint32_t slot = pipit_kv_slot(cache, first);
+    uint32_t n_first = pipit_min_u32(n, cache->capacity - slot);
+    spans[0] = pipit_kv_span_of(p->kv, cache, kv_head, slot, n_first);
+    if (n_first == n) return 1;
+    spans[1] = pipit_kv_span_of(p->kv, cache, kv_head, 0, n - n_first);
+    return 2;
+}
+
+/* Scores of one row to weights: what it must not see becomes 0. Returns the sum
+ * of the weights. row[0] belongs to position first; n positions in all. */
+static float weigh_row(const pipit_pass *p, const pipit_kv_layer *cache,
+                       float *row, uint32_t first, uint32_t n, uint32_t pos) {
+    float cap = p->model->h.attn_softcap;
+    uint32_t n_seen = pos - first + 1;
+    if (cap > 0)
+        for (uint32_t i = 0; i < n_seen; i++)
+            row[i] = cap * pipit_tanhf(row[i] / cap);
+    if (cache->window > 0 && pos >= cache->window)
+        for (uint32_t i = 0; i < pos - cache->window + 1 - first; i++)
+            row[i] = -INFINITY;
+    float sum = p->kernels->softmax(row, n_seen);
+    for (uint32_t i = n_seen; i < n; i++) row[i] = 0;
+    return sum;
+}
+
+static void store_row(const pipit_pass *p, const attn_item *item, uint32_t row,
+                      float sum, const float *out) {
+    uint32_t dim = p->model->h.head_dim;
+    size_t token = item->token + row / item->n_heads;
+    size_t head = item->head + row % item->n_heads;
+    float scale = 1.0f / sum;
+    float *to = p->heads + (token * p->model->h.n_heads + head) * dim;
+    for (uint32_t i = 0; i < dim; i++) to[i] = out[i] * scale;
+}
+
+static void attend_item(pipit_pass *p, const pipit_kv_layer *cache,
+                        const attn_item *item, pipit_pass_thread *t) {
+    uint32_t dim = p->model->h.head_dim;
+    uint32_t n_rows = item->n_tokens * item->n_heads;
+    uint32_t pos = p->start + item->token;
+    uint32_t first = pipit_kv_first(cache, pos);
+    uint32_t n = pos + item->n_tokens - first;
+    pipit_kv_span spans[2];
+    float sums[PIPIT_ATTN_ROWS];
+    uint32_t n_spans = spans_of(p, cache, item->kv_head, first, n, spans);
+    gather_queries(p, item, t->q);
+    for (uint32_t i = 0, at = 0; i < n_spans; at += spans[i++].n_pos)
+        p->kernels->attn_scores(t->q, n_rows, p->model->h.attn_scale, &spans[i],
+                                t->scores + at, p->score_stride);
+    for (uint32_t r = 0; r < n_rows; r++)
+        sums[r] = weigh_row(p, cache, t->scores + r * p->score_stride, first, n,
+                            pos + r / item->n_heads);
+    memset(t->out, 0, (size_t)n_rows * dim * sizeof *t->out);
+    for (uint32_t i = 0, at = 0; i < n_spans; at += spans[i++].n_pos)
+        p->kernels->attn_mix(t->scores + at, p->score_stride, n_rows, &spans[i],
+                             t->out);
+    for (uint32_t r = 0; r < n_rows; r++)
+        store_row(p, item, r, sums[r], t->out + (size_t)r * dim);
+}
+
+void pipit_attention_attend(pipit_pass *pass, uint32_t layer, uint32_t thread,
+                            uint32_t n_threads) {
+    const pipit_layer *l = &pass->model->layers[layer];
+    attn_plan plan = make_plan(pass, l, n_threads);
+    /* Dealt out in turn: later tokens see more. */
+    for (uint32_t i = thread; i < plan.n_items; i += n_threads) {
+        attn_item item = item_of(pass, &plan, i);
+        attend_item(pass, &pass->kv->layers[layer], &item,
+                    &pass->threads[thread]);
+    }
+}

@@ -1,0 +1,61 @@
+/* kvcache.h — 6: keys and values of one session.
+ *
+ * Layer after layer, KV head after KV head; each head has
+ *
+ *     keys    (capacity / 4, head_dim, 4)   four positions side by side
+ *     values  (capacity, head_dim)
+ *
+ * in f16 or f32, keys after RoPE. A layer that sees every position has room for
+ * the whole context, position p at slot p. A windowed layer keeps a ring: p at
+ * slot p % capacity, capacity = window + the largest batch + a margin for
+ * rewinding, a multiple of 4 so that groups stay whole. */
+#ifndef PIPIT_KVCACHE_H
+#define PIPIT_KVCACHE_H
+
+#include "model.h"
+
+typedef struct pipit_kv_layer {
+    uint8_t *keys, *values; /* of KV head 0 */
+    size_t head_bytes;      /* from one head's keys (values) to the next's */
+    uint32_t capacity;      /* slots; a multiple of 4 */
+    uint32_t window;        /* 0: none */
+} pipit_kv_layer;
+
+typedef struct pipit_kvcache {
+    pipit_kv_type type;
+    uint32_t head_dim;
+    uint32_t n_context;
+    pipit_kv_layer *layers; /* (n_layers) */
+} pipit_kvcache;
+
+/* Takes the cache's memory from the arena; while measuring *kv is not
+ * complete. */
+void pipit_kvcache_carve(const pipit_hparams *h,
+                         const pipit_layer_params *layers, uint32_t n_context,
+                         uint32_t n_batch, pipit_kv_type type,
+                         pipit_arena *arena, pipit_kvcache *kv);
+
+/* Where position pos of a head goes; slot as kv_store wants it. */
+static inline uint32_t pipit_kv_slot(const pipit_kv_layer *l, uint32_t pos) {
+    return pos % l->capacity;
+}
+
+/* The positions that a query at pos sees, first of them rounded down to a group
+ * of four: [first, pos]. */
+static inline uint32_t pipit_kv_first(const pipit_kv_layer *l, uint32_t pos) {
+    if (l->window == 0 || pos < l->window) return 0;
+    return (pos - l->window + 1) & ~3u;
+}
+
+/* Slots [first, first + n) of a head as a span for the attention kernels; first
+ * is a multiple of 4 and the slots don't wrap. */
+pipit_kv_span pipit_kv_span_of(const pipit_kvcache *kv,
+                               const pipit_kv_layer *l, uint32_t head,
+                               uint32_t first, uint32_t n);
+
+/* With the cache holding positions 0 .. n-1, the smallest length it can be cut
+ * back to without losing what a windowed layer still needs. */
+uint32_t pipit_kv_oldest_rewind(const pipit_kvcache *kv, uint32_t n_layers,
+                                uint32_t n);
+
+#endif

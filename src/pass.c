@@ -1,0 +1,95 @@
+#include "pass.h"
+
+#include "forward.h"
+
+static uint64_t layer_weights(const pipit_hparams *h,
+                              const pipit_layer_params *p) {
+    uint64_t heads = 2u * (uint64_t)h->n_heads + 2u * p->n_kv_heads;
+    return h->n_embd * (heads * h->head_dim + 3u * (uint64_t)p->n_ff);
+}
+
+/* 64 rows use each unpacked weight often enough; a larger model takes fewer, so
+ * that one layer stays within a step. */
+uint32_t pipit_pass_batch(const pipit_hparams *h,
+                          const pipit_layer_params *layers,
+                          uint32_t n_context) {
+    uint64_t most = 1;
+    for (uint32_t l = 0; l < h->n_layers; l++) {
+        uint64_t n = layer_weights(h, &layers[l]);
+        if (n > most) most = n;
+    }
+    uint64_t rows = PIPIT_STEP_MACS * 2 / most;
+    rows = rows > 64 ? 64 : rows < 8 ? 8 : rows & ~(uint64_t)3;
+    return rows < n_context ? (uint32_t)rows : n_context;
+}
+
+static size_t round4(size_t n) {
+    return (n + 3) & ~(size_t)3;
+}
+
+static float *take_rows(pipit_arena *arena, uint32_t rows, size_t stride) {
+    return pipit_arena_take(arena, rows, stride * sizeof(float));
+}
+
+static void set_strides(const pipit_hparams *h,
+                        const pipit_layer_params *layers,
+                        const pipit_kernels *kernels, uint32_t n_context,
+                        pipit_pass *p, size_t *max_cols) {
+    size_t q = (size_t)h->n_heads * h->head_dim, kv = 0, ff = 0;
+    for (uint32_t l = 0; l < h->n_layers; l++) {
+        size_t n = (size_t)layers[l].n_kv_heads * h->head_dim;
+        if (n > kv) kv = n;
+        if (layers[l].n_ff > ff) ff = layers[l].n_ff;
+    }
+    p->embd_stride = round4(h->n_embd);
+    p->qkv_stride = q + 2 * kv;
+    p->ffn_stride = 2 * round4(ff);
+    p->vocab_stride = pipit_vocab_stride(h);
+    p->row_stride = p->embd_stride > q ? p->embd_stride : q;
+    *max_cols = p->row_stride > round4(ff) ? p->row_stride : round4(ff);
+    p->block_stride = (*max_cols + PIPIT_ACT_BLOCK - 1) / PIPIT_ACT_BLOCK *
+                      kernels->act_block_bytes;
+    /* A windowed query's first group may begin before its window. */
+    p->score_stride = round4((size_t)n_context + 4);
+}
+
+static void carve_threads(const pipit_hparams *h, const pipit_kernels *kernels,
+                          uint32_t n_threads, size_t max_cols,
+                          pipit_arena *arena, pipit_pass *p) {
+    p->threads = pipit_arena_take(arena, n_threads, sizeof *p->threads);
+    for (uint32_t i = 0; i < n_threads; i++) {
+        pipit_pass_thread t;
+        size_t scratch = kernels->matmul_scratch_bytes((uint32_t)max_cols);
+        t.row = take_rows(arena, 1, max_cols);
+        t.blocks = pipit_arena_take(arena, 1, p->block_stride);
+        t.q = take_rows(arena, PIPIT_ATTN_ROWS, h->head_dim);
+        t.out = take_rows(arena, PIPIT_ATTN_ROWS, h->head_dim);
+        t.scores = take_rows(arena, PIPIT_ATTN_ROWS, p->score_stride);
+        t.scratch = pipit_arena_take(arena, 1, scratch);
+        if (arena->base) p->threads[i] = t;
+    }
+}
+
+void pipit_pass_carve(const pipit_hparams *h, const pipit_layer_params *layers,
+                      const pipit_kernels *kernels, uint32_t n_context,
+                      uint32_t n_threads, pipit_arena *arena,
+                      pipit_pass *pass) {
+    uint32_t n = pipit_pass_batch(h, layers, n_context);
+    size_t max_cols;
+    memset(pass, 0, sizeof *pass);
+    pass->n_batch = n;
+    set_strides(h, layers, kernels, n_context, pass, &max_cols);
+    pass->x = take_rows(arena, n, pass->embd_stride);
+    pass->h = take_rows(arena, n, pass->row_stride);
+    pass->y = take_rows(arena, n, pass->embd_stride);
+    pass->qkv = take_rows(arena, n, pass->qkv_stride);
+    pass->heads = take_rows(arena, n, (size_t)h->n_heads * h->head_dim);
+    pass->ffn = take_rows(arena, n, pass->ffn_stride);
+    pass->blocks = pipit_arena_take(arena, n, pass->block_stride);
+    pass->rope = take_rows(arena, n, h->n_rot);
+    pass->rope_windowed = take_rows(arena, n, h->n_rot);
+    pass->rope_freqs = pipit_arena_take(arena, h->n_rot / 2, sizeof(double));
+    pass->rope_windowed_freqs =
+        pipit_arena_take(arena, h->n_rot / 2, sizeof(double));
+    carve_threads(h, kernels, n_threads, max_cols, arena, pass);
+}

@@ -1,0 +1,68 @@
+/* pass.h — the workspace of one session's forward pass: everything between
+ * tokens and logits, measured once and carved from the session's block, so that
+ * nothing is allocated while evaluating.
+ *
+ * Strides are in floats and multiples of 4, since kernels write whole groups. */
+#ifndef PIPIT_PASS_H
+#define PIPIT_PASS_H
+
+#include "engine.h"
+#include "kvcache.h"
+
+/* Query rows (tokens x heads) that share one read of the keys. */
+#define PIPIT_ATTN_ROWS 16u
+
+/* What each thread has for itself. */
+typedef struct pipit_pass_thread {
+    float *row;       /* (max_cols) a normed row, when there is one token */
+    uint8_t *blocks;  /* and its quantized form */
+    float *q, *out;   /* (PIPIT_ATTN_ROWS, head_dim) */
+    float *scores;    /* (PIPIT_ATTN_ROWS, score_stride) */
+    uint8_t *scratch; /* of the matrix product */
+} pipit_pass_thread;
+
+typedef struct pipit_pass {
+    const pipit_model *model;
+    pipit_kvcache *kv;
+    const pipit_kernels *kernels;
+    pipit_pool *pool;
+    uint32_t n_batch; /* rows there is room for */
+
+    /* the batch: n_tokens tokens at positions start, start + 1, … */
+    const uint32_t *tokens;
+    uint32_t n_tokens, start;
+    uint32_t logit_row; /* first row whose logits are wanted */
+    float *logits;      /* (n_tokens - logit_row, vocab_stride), or NULL */
+
+    float *x;     /* (n, embd_stride) the residual stream */
+    float *h;     /* (n, row_stride) normed rows */
+    float *y;     /* (n, embd_stride) what is added to it */
+    float *qkv;   /* (n, qkv_stride) queries | keys | values */
+    float *heads; /* (n, n_heads * head_dim) what attention found */
+    float *ffn;   /* (n, ffn_stride) gate | up */
+    uint8_t *blocks;     /* (n, block_stride) quantized rows */
+    float *rope;         /* (n, n_rot) cos, sin */
+    float *rope_windowed;
+    double *rope_freqs, *rope_windowed_freqs; /* (n_rot / 2) */
+    float rope_magnitude, rope_windowed_magnitude;
+    size_t embd_stride, row_stride, qkv_stride, ffn_stride, vocab_stride;
+    size_t block_stride, score_stride;
+    pipit_pass_thread *threads;
+} pipit_pass;
+
+/* Rows evaluated together: as many as keep a step short. */
+uint32_t pipit_pass_batch(const pipit_hparams *h,
+                          const pipit_layer_params *layers,
+                          uint32_t n_context);
+
+static inline size_t pipit_vocab_stride(const pipit_hparams *h) {
+    return ((size_t)h->n_vocab + 3) & ~(size_t)3;
+}
+
+/* Sizes and buffers; while measuring kernels may be any of the build's. */
+void pipit_pass_carve(const pipit_hparams *h, const pipit_layer_params *layers,
+                      const pipit_kernels *kernels, uint32_t n_context,
+                      uint32_t n_threads, pipit_arena *arena,
+                      pipit_pass *pass);
+
+#endif

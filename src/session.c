@@ -1,0 +1,340 @@
+#include "session.h"
+
+#define DEFAULT_CONTEXT 4096u
+
+struct pipit_session {
+    const pipit_model *model;
+    const pipit_allocator *allocator;
+    size_t block_bytes;
+    uint32_t n_context;
+    uint32_t *tokens; /* (n_context) */
+    pipit_kvcache kv;
+    pipit_pass pass;
+    uint32_t n_cached, length, target;
+    uint32_t high_water;  /* positions ever written since the cache was empty */
+    uint32_t batch_begin; /* length when the evaluation began */
+    bool in_batch;        /* the pass is between two steps of a batch */
+    pipit_progress progress;
+    float *last_logits; /* (vocab_stride) */
+    float *all_logits;  /* (n, vocab_stride) or NULL, a block of its own */
+    size_t all_logits_bytes;
+    uint32_t n_logits; /* rows there are */
+};
+
+uint32_t pipit_session_context(const pipit_hparams *h,
+                               const pipit_session_options *options) {
+    if (options && options->n_context > 0) return options->n_context;
+    return pipit_min_u32(h->n_context, DEFAULT_CONTEXT);
+}
+
+typedef struct parts {
+    pipit_session *session;
+    uint32_t *tokens;
+    float *last_logits;
+    pipit_pass pass;
+    pipit_kvcache kv;
+    size_t scratch_bytes; /* all but the cache */
+} parts;
+
+static parts carve(const pipit_hparams *h, const pipit_layer_params *layers,
+                   const pipit_kernels *kernels, uint32_t n_threads,
+                   uint32_t n_context, pipit_kv_type kv_type,
+                   pipit_arena *arena) {
+    parts p;
+    p.session = pipit_arena_take(arena, 1, sizeof *p.session);
+    p.tokens = pipit_arena_take(arena, n_context, sizeof *p.tokens);
+    p.last_logits =
+        pipit_arena_take(arena, pipit_vocab_stride(h), sizeof(float));
+    pipit_pass_carve(h, layers, kernels, n_context, n_threads, arena, &p.pass);
+    p.scratch_bytes = arena->used;
+    pipit_kvcache_carve(h, layers, n_context, p.pass.n_batch, kv_type, arena,
+                        &p.kv);
+    return p;
+}
+
+bool pipit_session_measure(const pipit_hparams *h,
+                           const pipit_layer_params *layers,
+                           const pipit_kernels *kernels, uint32_t n_threads,
+                           const pipit_session_options *options,
+                           uint64_t *kv_bytes, uint64_t *scratch_bytes) {
+    pipit_arena arena = {0};
+    parts p = carve(h, layers, kernels, n_threads,
+                    pipit_session_context(h, options),
+                    options ? options->kv_type : PIPIT_KV_F16, &arena);
+    *scratch_bytes = p.scratch_bytes;
+    *kv_bytes = arena.used - p.scratch_bytes;
+    return !arena.overflow;
+}
+
+static pipit_status check_options(const pipit_model *model,
+                                  const pipit_session_options *options,
+                                  pipit_error *error) {
+    uint32_t n = pipit_session_context(&model->h, options);
+    if (!pipit_model_is_loaded(model))
+        return pipit_fail(error, PIPIT_E_STATE, PIPIT_NO_OFFSET,
+                          "the model's weights are not complete");
+    if (n > model->h.n_context)
+        return pipit_fail(error, PIPIT_E_CONTEXT, PIPIT_NO_OFFSET,
+                          "a context of %u tokens was asked for, the model was "
+                          "made for %u",
+                          (uint64_t)n, (uint64_t)model->h.n_context);
+    if (options && options->kv_type != PIPIT_KV_F16 &&
+        options->kv_type != PIPIT_KV_F32)
+        return pipit_fail(error, PIPIT_E_ARGUMENT, PIPIT_NO_OFFSET,
+                          "unknown type of keys and values");
+    return PIPIT_OK;
+}
+
+pipit_status pipit_session_open(pipit_model *model,
+                                const pipit_session_options *options,
+                                const pipit_allocator *a, pipit_session **out,
+                                pipit_error *error) {
+    if (!model || !out) return PIPIT_E_ARGUMENT;
+    pipit_status status = check_options(model, options, error);
+    if (status != PIPIT_OK) return status;
+    const pipit_kernels *kernels = model->engine->kernels;
+    uint32_t n_threads = pipit_pool_size(model->engine->pool);
+    uint32_t n_context = pipit_session_context(&model->h, options);
+    pipit_kv_type type = options ? options->kv_type : PIPIT_KV_F16;
+    pipit_layer_params layers[PIPIT_MAX_LAYERS];
+    for (uint32_t l = 0; l < model->h.n_layers; l++)
+        layers[l] = model->layers[l].params;
+    pipit_arena arena = {0};
+    carve(&model->h, layers, kernels, n_threads, n_context, type, &arena);
+    size_t bytes = arena.used;
+    a = pipit_allocator_or_platform(a);
+    void *block = arena.overflow ? NULL : pipit_take(a, bytes);
+    if (!block)
+        return pipit_fail(error, PIPIT_E_MEMORY, PIPIT_NO_OFFSET,
+                          "a session of %u tokens needs %u bytes of memory and "
+                          "can't get them",
+                          (uint64_t)n_context, (uint64_t)bytes);
+    arena = (pipit_arena){.base = block, .capacity = bytes};
+    parts p =
+        carve(&model->h, layers, kernels, n_threads, n_context, type, &arena);
+    *p.session = (pipit_session){.model = model, .allocator = a,
+                                 .block_bytes = bytes, .n_context = n_context,
+                                 .tokens = p.tokens, .kv = p.kv,
+                                 .pass = p.pass,
+                                 .last_logits = p.last_logits};
+    pipit_forward_init(&p.session->pass, model, &p.session->kv, n_context);
+    *out = p.session;
+    return PIPIT_OK;
+}
+
+static void drop_all_logits(pipit_session *s) {
+    pipit_give(s->allocator, s->all_logits, s->all_logits_bytes);
+    s->all_logits = NULL;
+    s->all_logits_bytes = 0;
+    s->n_logits = 0;
+}
+
+static void drop_pending(pipit_session *s) {
+    s->target = s->length;
+    s->in_batch = false;
+}
+
+void pipit_session_close(pipit_session *session) {
+    if (!session) return;
+    drop_all_logits(session);
+    pipit_give(session->allocator, session, session->block_bytes);
+}
+
+/* Whether `n` tokens can follow the first `length`. */
+static pipit_status check_tokens(const pipit_session *s, uint32_t length,
+                                 const uint32_t *tokens, size_t n,
+                                 pipit_error *error) {
+    if (!tokens || n == 0)
+        return pipit_fail(error, PIPIT_E_ARGUMENT, PIPIT_NO_OFFSET,
+                          "there are no tokens to evaluate");
+    if (n > s->n_context - length)
+        return pipit_fail(error, PIPIT_E_CONTEXT, PIPIT_NO_OFFSET,
+                          "%u tokens after %u do not fit the context of %u",
+                          (uint64_t)n, (uint64_t)length,
+                          (uint64_t)s->n_context);
+    for (size_t i = 0; i < n; i++)
+        if (tokens[i] >= s->model->h.n_vocab)
+            return pipit_fail(error, PIPIT_E_TOKEN, PIPIT_NO_OFFSET,
+                              "token %u at index %u is out of range, the "
+                              "vocabulary has %u",
+                              (uint64_t)tokens[i], (uint64_t)i,
+                              (uint64_t)s->model->h.n_vocab);
+    return PIPIT_OK;
+}
+
+/* Room for the logits of n positions. */
+static pipit_status take_all_logits(pipit_session *s, size_t n,
+                                    pipit_error *error) {
+    size_t bytes;
+    if (!pipit_mul_size(s->pass.vocab_stride * sizeof(float), n, &bytes))
+        bytes = SIZE_MAX;
+    else
+        s->all_logits = pipit_take(s->allocator, bytes);
+    if (!s->all_logits)
+        return pipit_fail(error, PIPIT_E_MEMORY, PIPIT_NO_OFFSET,
+                          "the logits of %u positions need %u bytes of memory "
+                          "and can't get them",
+                          (uint64_t)n, (uint64_t)bytes);
+    s->all_logits_bytes = bytes;
+    return PIPIT_OK;
+}
+
+static void begin(pipit_session *s, const uint32_t *tokens, size_t n) {
+    memmove(s->tokens + s->length, tokens, n * sizeof *tokens);
+    s->target = s->length + (uint32_t)n;
+    s->batch_begin = s->length;
+}
+
+pipit_status pipit_session_begin(pipit_session *session, const uint32_t *tokens,
+                                 size_t n_tokens, uint32_t flags,
+                                 pipit_error *error) {
+    if (!session || flags & ~PIPIT_ALL_LOGITS) return PIPIT_E_ARGUMENT;
+    pipit_status status =
+        check_tokens(session, session->length, tokens, n_tokens, error);
+    if (status != PIPIT_OK) return status;
+    drop_pending(session);
+    drop_all_logits(session);
+    if (flags & PIPIT_ALL_LOGITS &&
+        (status = take_all_logits(session, n_tokens, error)) != PIPIT_OK)
+        return status;
+    begin(session, tokens, n_tokens);
+    return PIPIT_OK;
+}
+
+/* The next batch of what is pending, and which logits it is to leave. */
+static void begin_batch(pipit_session *s) {
+    pipit_pass *p = &s->pass;
+    uint32_t left = s->target - s->n_cached;
+    p->start = s->n_cached;
+    p->tokens = s->tokens + s->n_cached;
+    p->n_tokens = pipit_min_u32(left, p->n_batch);
+    p->logits = NULL;
+    p->logit_row = 0;
+    uint32_t end = p->start + p->n_tokens;
+    if (s->all_logits && end > s->batch_begin) {
+        uint32_t first = p->start > s->batch_begin ? p->start : s->batch_begin;
+        p->logit_row = first - p->start;
+        p->logits = s->all_logits +
+                    (size_t)(first - s->batch_begin) * p->vocab_stride;
+    } else if (end == s->target) {
+        p->logit_row = p->n_tokens - 1;
+        p->logits = s->last_logits;
+    }
+    s->progress = (pipit_progress){0, 0};
+    s->in_batch = true;
+    if (end > s->high_water) s->high_water = end;
+}
+
+static void end_batch(pipit_session *s) {
+    s->in_batch = false;
+    s->n_cached = s->pass.start + s->pass.n_tokens;
+    if (s->n_cached > s->length) s->length = s->n_cached;
+    if (s->n_cached == s->target)
+        s->n_logits = s->all_logits ? s->target - s->batch_begin : 1;
+}
+
+pipit_status pipit_session_step(pipit_session *session) {
+    if (!session) return PIPIT_E_ARGUMENT;
+    if (session->target == session->length)
+        return session->n_logits > 0 ? PIPIT_OK : PIPIT_E_STATE;
+    if (!session->in_batch) begin_batch(session);
+    if (!pipit_forward_step(&session->pass, &session->progress))
+        return PIPIT_PENDING;
+    end_batch(session);
+    return session->n_cached == session->target ? PIPIT_OK : PIPIT_PENDING;
+}
+
+pipit_status pipit_session_eval(pipit_session *session, const uint32_t *tokens,
+                                size_t n_tokens, uint32_t flags,
+                                bool (*stop)(void *), void *stop_context,
+                                pipit_error *error) {
+    pipit_status s =
+        pipit_session_begin(session, tokens, n_tokens, flags, error);
+    if (s != PIPIT_OK) return s;
+    while ((s = pipit_session_step(session)) == PIPIT_PENDING)
+        if (stop && stop(stop_context)) {
+            drop_pending(session);
+            return pipit_fail(error, PIPIT_E_CANCELLED, PIPIT_NO_OFFSET,
+                              "stopped after %u tokens",
+                              (uint64_t)session->length);
+        }
+    return s;
+}
+
+pipit_status pipit_session_rewind(pipit_session *session, size_t n) {
+    if (!session || n > session->length) return PIPIT_E_ARGUMENT;
+    pipit_session *s = session;
+    drop_pending(s);
+    drop_all_logits(s);
+    s->length = s->target = (uint32_t)n;
+    if (s->n_cached <= n) return PIPIT_OK;
+    s->n_cached = (uint32_t)n;
+    if (n < pipit_kv_oldest_rewind(&s->kv, s->model->h.n_layers,
+                                   s->high_water))
+        s->n_cached = s->high_water = 0;
+    return PIPIT_OK;
+}
+
+pipit_status pipit_session_sync(pipit_session *session, const uint32_t *tokens,
+                                size_t n_tokens, size_t *n_kept,
+                                pipit_error *error) {
+    if (!session) return PIPIT_E_ARGUMENT;
+    pipit_session *s = session;
+    pipit_status status = check_tokens(s, 0, tokens, n_tokens, error);
+    if (status != PIPIT_OK) return status;
+    size_t keep = 0, most = pipit_min_size(s->length, n_tokens);
+    while (keep < most && tokens[keep] == s->tokens[keep]) keep++;
+    bool is_there = keep == n_tokens && keep == s->length &&
+                    s->n_logits == 1 && s->target == s->length;
+    if (!is_there) {
+        if (keep == n_tokens) keep--;
+        status = pipit_session_rewind(s, keep);
+        if (status != PIPIT_OK) return status;
+        begin(s, tokens + keep, n_tokens - keep);
+    }
+    if (n_kept) *n_kept = keep;
+    return PIPIT_OK;
+}
+
+size_t pipit_session_length(const pipit_session *session) {
+    return session ? session->length : 0;
+}
+
+size_t pipit_session_capacity(const pipit_session *session) {
+    return session ? session->n_context : 0;
+}
+
+void pipit_session_progress(const pipit_session *session, size_t *n_done,
+                            size_t *n_total) {
+    if (!session) return;
+    uint32_t begin_at = session->target > session->length
+                            ? pipit_min_u32(session->batch_begin,
+                                            session->n_cached)
+                            : session->batch_begin;
+    *n_total = session->target - begin_at;
+    *n_done = session->n_cached - begin_at;
+}
+
+const uint32_t *pipit_session_tokens(const pipit_session *session) {
+    return session ? session->tokens : NULL;
+}
+
+const float *pipit_session_logits(const pipit_session *session, size_t i) {
+    if (!session || i >= session->n_logits ||
+        session->target != session->length)
+        return NULL;
+    if (!session->all_logits) return session->last_logits;
+    return session->all_logits + i * session->pass.vocab_stride;
+}
+
+size_t pipit_session_n_logits(const pipit_session *session) {
+    return session ? session->n_logits : 0;
+}
+
+uint64_t pipit_session_bytes(const pipit_session *session) {
+    return session ? session->block_bytes + session->all_logits_bytes : 0;
+}
+
+const pipit_model *pipit_session_model(const pipit_session *session) {
+    return session->model;
+}
