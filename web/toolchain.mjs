@@ -14,7 +14,6 @@ import { fileURLToPath } from "node:url";
 const OLDEST = [3, 1, 69];
 const SUITE = "trixie";
 const LLVM = "19";
-const PACKAGES = "emscripten,cmake,ninja-build,ca-certificates";
 
 const HELP = `Emscripten (emcc) ${OLDEST.join(".")} or newer is needed to build the \
 WebAssembly modules, and none was found on PATH.
@@ -137,7 +136,7 @@ async function bootstrap(log) {
     try {
         const words = [
             "--variant=minbase",
-            `--include=${PACKAGES}`,
+            `--include=emscripten`,
             SUITE,
             partial,
         ];

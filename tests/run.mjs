@@ -1,0 +1,274 @@
+// The test command: sets up what is needed, runs every part, and ends with one
+// line `N passed, N failed, N skipped` over all of them.
+//
+//   npm test                    all parts, in the order of `parts`
+//   npm test -- unit browser    these parts
+import { spawn, spawnSync } from "node:child_process";
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { build, fetchModel } from "../web/setup.mjs";
+import { root, run } from "../web/build.mjs";
+import { installPackages } from "../web/toolchain.mjs";
+
+/** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
+
+/** @returns {Counts} */
+const none = () => ({ passed: 0, failed: 0, skipped: 0 });
+/** @returns {Counts} */
+const oneFailed = () => ({ ...none(), failed: 1 });
+
+/**
+ * Runs a program, showing what it writes.
+ * @param {string} program
+ * @param {string[]} words
+ * @returns {Promise<{ code: number, output: string }>}
+ */
+function show(program, words) {
+    return new Promise((resolve) => {
+        const child = spawn(program, words, {
+            cwd: root,
+            stdio: ["ignore", "pipe", "inherit"],
+        });
+        let output = "";
+        child.stdout.on("data", (text) => {
+            output += text;
+            process.stdout.write(text);
+        });
+        child.on("error", (error) => {
+            console.log(error.message);
+            resolve({ code: 1, output });
+        });
+        child.on("close", (code) => resolve({ code: code ?? 1, output }));
+    });
+}
+
+/**
+ * Configures and builds natively, then runs the C tests with these labels.
+ * @param {string} folder
+ * @param {string[]} options of CMake
+ * @param {string} labels a regular expression
+ * @returns {Promise<Counts>}
+ */
+async function nativeTests(folder, options, labels) {
+    await run("cmake", ["-S", ".", "-B", folder, ...options]);
+    await run("cmake", ["--build", folder, "--parallel", "2"]);
+    const { code, output } = await show("ctest", [
+        ...["--test-dir", folder, "-L", labels],
+        ...["--output-on-failure", "--no-tests=error"],
+    ]);
+    const counts = none();
+    // "1/9 Test #1: unit/gguf ....   Passed    0.01 sec"
+    for (const [line] of output.matchAll(/^ *\d+\/\d+ Test +#\d+: .*$/gm)) {
+        if (/ Passed /.test(line)) counts.passed++;
+        else if (/\*\*\*Skipped/.test(line)) counts.skipped++;
+        else counts.failed++;
+    }
+    // A crash of ctest itself, or no test at all.
+    if (code !== 0 && counts.failed === 0) counts.failed++;
+    return counts;
+}
+
+/**
+ * Runs the *.test.mjs of a folder under node:test, one file at a time: several
+ * of them load models.
+ * @param {string} folder
+ * @returns {Promise<Counts>}
+ */
+async function nodeTests(folder) {
+    const full = path.join(root, folder);
+    const files = fs.existsSync(full)
+        ? fs.readdirSync(full).filter((name) => name.endsWith(".test.mjs"))
+        : [];
+    if (files.length === 0) {
+        console.log(`${folder} holds no tests`);
+        return oneFailed();
+    }
+    const report = path.join(
+        root,
+        "build/test",
+        `${path.basename(folder)}.tap`,
+    );
+    fs.mkdirSync(path.dirname(report), { recursive: true });
+    fs.rmSync(report, { force: true });
+    const { code } = await show(process.execPath, [
+        "--test",
+        "--test-concurrency=1",
+        ...["--test-reporter=spec", "--test-reporter-destination=stdout"],
+        ...["--test-reporter=tap", `--test-reporter-destination=${report}`],
+        ...files.sort().map((name) => path.join(folder, name)),
+    ]);
+    const tap = fs.existsSync(report) ? fs.readFileSync(report, "utf8") : "";
+    const sum = (/** @type {string} */ word) =>
+        Number(new RegExp(`^# ${word} (\\d+)$`, "m").exec(tap)?.[1] ?? 0);
+    const counts = {
+        passed: sum("pass"),
+        failed: sum("fail") + sum("cancelled"),
+        skipped: sum("skipped") + sum("todo"),
+    };
+    if (code !== 0 && counts.failed === 0) counts.failed++;
+    return counts;
+}
+
+/**
+ * A script that exits with 0 when all is well.
+ * @param {string} file
+ * @returns {Promise<Counts>}
+ */
+async function script(file) {
+    const { code } = await show(process.execPath, [path.join("tests", file)]);
+    return code === 0 ? { ...none(), passed: 1 } : oneFailed();
+}
+
+/**
+ * Installs Debian packages where we may; says so where we may not.
+ * @param {boolean} present
+ * @param {string} name
+ */
+async function wantPackage(present, name) {
+    if (present) return;
+    if (process.getuid?.() === 0 && fs.existsSync("/etc/debian_version")) {
+        console.log(`installing ${name}`);
+        await installPackages([name]);
+    } else {
+        console.log(`${name} is not installed`);
+    }
+}
+
+const findChromium = () =>
+    process.env.CHROMIUM ??
+    ["chromium", "chromium-browser", "google-chrome"].find(
+        (name) => spawnSync(name, ["--version"]).status === 0,
+    );
+
+/** @returns {Promise<Counts>} */
+async function browserTests() {
+    await wantPackage(findChromium() !== undefined, "chromium");
+    if (findChromium() !== undefined) return nodeTests("tests/browser");
+    console.log("no Chromium: set CHROMIUM to its path");
+    return process.env.CI ? oneFailed() : { ...none(), skipped: 1 };
+}
+
+/** Whether the C tests can run the vector kernels. */
+const wantSimde = () =>
+    wantPackage(
+        ["/usr/include", "/usr/local/include"].some((folder) =>
+            fs.existsSync(`${folder}/simde/wasm/relaxed-simd.h`),
+        ),
+        "libsimde-dev",
+    );
+
+/**
+ * built: needs the modules and the package; model: needs the default model too.
+ * @type {{ name: string, title: string, needs: "nothing" | "built" | "model",
+ *          run: () => Promise<Counts> }[]}
+ */
+const parts = [
+    {
+        name: "layers",
+        title: "layers: includes of src/ point one way",
+        needs: "nothing",
+        run: () => script("layers.mjs"),
+    },
+    {
+        name: "unit",
+        title: "unit: C tests, native",
+        needs: "model",
+        run: async () => {
+            await wantSimde();
+            return nativeTests("build/native", [], ".");
+        },
+    },
+    {
+        name: "sanitize",
+        title: "sanitize: C tests under ASan and UBSan",
+        needs: "nothing",
+        run: async () => {
+            await wantSimde();
+            const options = ["-DPIPIT_SANITIZE=ON"];
+            return nativeTests("build/asan", options, "^(unit|kernels)$");
+        },
+    },
+    {
+        name: "exports",
+        title: "exports: modules, header and types agree",
+        needs: "built",
+        run: () => script("exports.mjs"),
+    },
+    {
+        name: "size",
+        title: "size: what a page fetches",
+        needs: "built",
+        run: () => script("size.mjs"),
+    },
+    {
+        name: "package",
+        title: "package: js-bindings in Node",
+        needs: "model",
+        run: () => nodeTests("js-bindings/test"),
+    },
+    {
+        name: "wasm",
+        title: "wasm: modules against native",
+        needs: "model",
+        run: () => nodeTests("tests/wasm"),
+    },
+    {
+        name: "browser",
+        title: "browser: package and page in Chromium",
+        needs: "model",
+        run: browserTests,
+    },
+];
+
+/** @param {string[]} names @returns {Promise<number>} exit code */
+async function main(names) {
+    const known = parts.map((part) => part.name);
+    const wrong = names.find((name) => !known.includes(name));
+    if (wrong !== undefined) {
+        console.error(`no part "${wrong}"; there are: ${known.join(", ")}`);
+        return 2;
+    }
+    const chosen = parts.filter(
+        (part) => names.length === 0 || names.includes(part.name),
+    );
+    const total = none();
+    let setUp = false;
+    let setUpFailed = false;
+    /** @type {string[]} */
+    const table = [];
+    for (const part of chosen) {
+        console.log(`\n=== ${part.title}`);
+        const start = performance.now();
+        let counts;
+        try {
+            if (part.needs !== "nothing") {
+                if (setUpFailed)
+                    throw new Error("the set-up failed, see above");
+                if (!setUp) {
+                    setUpFailed = true;
+                    await build((line) => console.log(line));
+                    await fetchModel();
+                    setUpFailed = false;
+                }
+                setUp = true;
+            }
+            counts = await part.run();
+        } catch (error) {
+            console.log(error instanceof Error ? error.message : error);
+            counts = oneFailed();
+        }
+        total.passed += counts.passed;
+        total.failed += counts.failed;
+        total.skipped += counts.skipped;
+        const seconds = Math.round((performance.now() - start) / 1000);
+        table.push(`${part.name.padEnd(10)} ${line(counts)} (${seconds} s)`);
+    }
+    console.log(`\n=== all\n${table.join("\n")}\n${line(total)}`);
+    return total.failed === 0 ? 0 : 1;
+}
+
+/** @param {Counts} counts */
+const line = ({ passed, failed, skipped }) =>
+    `${passed} passed, ${failed} failed, ${skipped} skipped`;
+
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,52 @@
+// What a page fetches: one wasm module and the JavaScript that `import "pipit"`
+// and a chat load, compressed as a server would. Fails above the limit.
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+
+const LIMIT = 150_000;
+
+const dist = fileURLToPath(new URL("../js-bindings/dist", import.meta.url));
+const modules = [
+    "pipit-simd128.wasm",
+    "pipit-simd128-mt.wasm",
+    "pipit-relaxed.wasm",
+    "pipit-relaxed-mt.wasm",
+];
+/** The entry, its worker, and everything that they import or load on demand. */
+const entries = ["index.js", "worker.js"];
+
+/** @param {string} name @returns {number} bytes */
+const zipped = (name) =>
+    gzipSync(fs.readFileSync(path.join(dist, name)), { level: 9 }).length;
+
+/** @param {string[]} from @returns {string[]} */
+function reachable(from) {
+    const found = new Set(from);
+    for (const name of found) {
+        const text = fs.readFileSync(path.join(dist, name), "utf8");
+        for (const [, next] of text.matchAll(/["'`]\.\/([\w.-]+\.js)["'`]/g))
+            if (fs.existsSync(path.join(dist, next))) found.add(next);
+    }
+    return [...found];
+}
+
+/** @param {string} name @param {number} bytes */
+const row = (name, bytes) =>
+    console.log(`${String(bytes).padStart(8)}  ${name}`);
+
+console.log("   bytes  gzip -9");
+let scripts = 0;
+for (const name of reachable(entries)) {
+    scripts += zipped(name);
+    row(name, zipped(name));
+}
+const largest = Math.max(...modules.map(zipped));
+for (const name of modules) row(name, zipped(name));
+const total = scripts + largest;
+row(`a page in all (JavaScript and the largest module)`, total);
+if (total > LIMIT) {
+    console.log(`more than ${LIMIT}`);
+    process.exitCode = 1;
+}
