@@ -215,8 +215,112 @@ static pipit_status read_layers(const pipit_file *f, pipit_hparams *h,
     return PIPIT_OK;
 }
 
+/* The last layer of each period sees everything, the others `window`
+ * positions. */
+static void set_windows(const pipit_hparams *h, pipit_layer_params *layers,
+                        uint32_t window, uint32_t period) {
+    for (uint32_t l = 0; l < h->n_layers; l++)
+        if (window > 0 && period > 0 && l % period < period - 1) {
+            layers[l].window = window;
+            layers[l].windowed_rope = true;
+        }
+}
+
+static pipit_status read_windows(const pipit_file *f, const pipit_hparams *h,
+                                 pipit_layer_params *layers, uint32_t window,
+                                 uint32_t period, pipit_error *e) {
+    arch_key key = key_of(h->arch, "attention.sliding_window_pattern");
+    uint64_t i = pipit_gguf_key(f, key.text);
+    pipit_value v;
+    pipit_status s = read_u32(f, h->arch, "attention.sliding_window", &window,
+                              e);
+    if (s != PIPIT_OK) return s;
+    bool per_layer = i != UINT64_MAX && pipit_file_value(f, i, &v) == PIPIT_OK &&
+                     v.type == PIPIT_ARRAY;
+    if (!per_layer) {
+        s = pipit_gguf_u32(f, key.text, &period, e);
+        if (s == PIPIT_OK) set_windows(h, layers, window, period);
+        return s;
+    }
+    if (v.n_elements != h->n_layers)
+        return pipit_fail(e, PIPIT_E_MODEL, PIPIT_NO_OFFSET,
+                          "%s has %u elements for %u layers", key.text,
+                          v.n_elements, (uint64_t)h->n_layers);
+    for (uint32_t l = 0; l < h->n_layers; l++) {
+        bool local = false;
+        int64_t n;
+        if (pipit_file_flag(f, i, l, &local) != PIPIT_OK) {
+            if (pipit_file_integer(f, i, l, &n) != PIPIT_OK)
+                return pipit_fail(e, PIPIT_E_MODEL, PIPIT_NO_OFFSET,
+                                  "%s holds neither flags nor integers",
+                                  key.text);
+            local = n != 0;
+        }
+        layers[l].window = local ? window : 0;
+        layers[l].windowed_rope = local && window > 0;
+    }
+    return PIPIT_OK;
+}
+
+static pipit_status adjust_gemma2(const pipit_file *f, pipit_hparams *h,
+                                  pipit_layer_params *layers, pipit_error *e) {
+    pipit_status s;
+    h->attn_softcap = 50.0f;
+    h->logit_softcap = 30.0f;
+    if ((s = read_f32(f, h->arch, "attn_logit_softcapping", &h->attn_softcap,
+                      e)) ||
+        (s = read_f32(f, h->arch, "final_logit_softcapping", &h->logit_softcap,
+                      e)))
+        return s;
+    if (h->n_layers == 46) /* the 27B model scales by the width of a head's
+                              share of the embedding */
+        h->attn_scale = 1.0f / pipit_sqrtf((float)(h->n_embd / h->n_heads));
+    return read_windows(f, h, layers, 4096, 2, e);
+}
+
+static pipit_status adjust_gemma3(const pipit_file *f, pipit_hparams *h,
+                                  pipit_layer_params *layers, pipit_error *e) {
+    pipit_status s;
+    float base = 10000.0f;
+    if ((s = read_f32(f, h->arch, "final_logit_softcapping", &h->logit_softcap,
+                      e)) ||
+        (s = read_f32(f, h->arch, "rope.freq_base_swa", &base, e)))
+        return s;
+    /* Windowed layers were trained at short range: no scaling there. */
+    h->rope_windowed = (pipit_rope_params){.base = base, .factor = 1.0f,
+                                           .attn_factor = 1.0f};
+    if (h->n_layers == 62) /* 27B, as above */
+        h->attn_scale = 1.0f / pipit_sqrtf((float)(h->n_embd / h->n_heads));
+    return read_windows(f, h, layers, 0, 6, e);
+}
+
+static pipit_status adjust_smollm3(const pipit_file *f, pipit_hparams *h,
+                                   pipit_layer_params *layers,
+                                   pipit_error *e) {
+    (void)f;
+    (void)e;
+    for (uint32_t l = 0; l < h->n_layers; l++)
+        layers[l].uses_rope = (l + 1) % 4 != 0;
+    return PIPIT_OK;
+}
+
 static const pipit_arch families[] = {
     {.name = "llama", .rope = PIPIT_ROPE_NORM, .output_norm = "output_norm"},
+    {.name = "qwen2", .rope = PIPIT_ROPE_NEOX, .output_norm = "output_norm"},
+    {.name = "qwen3", .rope = PIPIT_ROPE_NEOX, .output_norm = "output_norm",
+     .qk_norm = true},
+    {.name = "gemma", .rope = PIPIT_ROPE_NEOX, .output_norm = "output_norm",
+     .gelu = true, .scales_embeddings = true},
+    {.name = "gemma2", .rope = PIPIT_ROPE_NEOX, .output_norm = "output_norm",
+     .gelu = true, .post_norms = true, .scales_embeddings = true,
+     .adjust = adjust_gemma2},
+    {.name = "gemma3", .rope = PIPIT_ROPE_NEOX, .output_norm = "output_norm",
+     .gelu = true, .post_norms = true, .scales_embeddings = true,
+     .qk_norm = true, .adjust = adjust_gemma3},
+    {.name = "phi3", .rope = PIPIT_ROPE_NEOX, .output_norm = "output_norm",
+     .fused = true},
+    {.name = "smollm3", .rope = PIPIT_ROPE_NORM, .output_norm = "output_norm",
+     .adjust = adjust_smollm3},
 };
 
 const pipit_arch *pipit_arch_find(pipit_string name) {
