@@ -148,20 +148,14 @@ static size_t held_back(const pipit_text *t) {
     return longest;
 }
 
-static pipit_string emit(pipit_text *t, size_t n) {
-    t->n_emitted = n;
-    return pipit_string_of((const char *)t->out, n);
-}
-
-pipit_string pipit_text_push(pipit_text *text, const uint8_t *bytes, size_t n) {
+pipit_string pipit_text_push(pipit_text *text, const uint8_t *bytes, size_t n,
+                             bool last) {
     begin_call(text);
     for (size_t i = 0; i < n && !text->stopped; i++) take_byte(text, bytes[i]);
-    return emit(text, text->n_out - held_back(text));
-}
-
-pipit_string pipit_text_flush(pipit_text *text) {
-    begin_call(text);
-    if (text->n_partial > 0 && !text->stopped) append_replacement(text);
-    text->n_partial = 0;
-    return emit(text, text->n_out);
+    if (last && text->n_partial > 0 && !text->stopped) {
+        text->n_partial = 0;
+        append_replacement(text);
+    }
+    text->n_emitted = text->n_out - (last ? 0 : held_back(text));
+    return pipit_string_of((const char *)text->out, text->n_emitted);
 }

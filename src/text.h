@@ -41,11 +41,11 @@ pipit_status pipit_text_check(const pipit_string *stops, size_t n_stops,
  * complete. */
 void pipit_text_carve(const pipit_string *stops, size_t n_stops,
                       size_t max_piece, pipit_arena *arena, pipit_text *text);
-/* Text that is certain now, valid until the next call. After a stop string
- * (text->stopped) nothing more comes. */
-pipit_string pipit_text_push(pipit_text *text, const uint8_t *bytes, size_t n);
-/* The answer is over: what was held back, an unfinished character as U+FFFD. */
-pipit_string pipit_text_flush(pipit_text *text);
+/* Text that is certain now, valid until the next call. last: the answer is over,
+ * nothing is held back and an unfinished character becomes U+FFFD. After a stop
+ * string (text->stopped) nothing more comes. */
+pipit_string pipit_text_push(pipit_text *text, const uint8_t *bytes, size_t n,
+                             bool last);
 
 /* Whether bytes are valid UTF-8 (no surrogates, no overlong forms). */
 bool pipit_utf8_is_valid(const uint8_t *bytes, size_t n);

@@ -1,0 +1,156 @@
+/* generation.c — sample, append, repeat. One step makes one token; the token is
+ * appended by the step after it, so that the last one never costs a pass. */
+#include "sampler.h"
+#include "session.h"
+#include "text.h"
+#include "tokenizer.h"
+
+struct pipit_generation {
+    pipit_session *session;
+    const pipit_tokenizer *tokenizer;
+    const pipit_allocator *allocator;
+    size_t block_bytes;
+    uint32_t max_tokens, n_logprobs, n_done;
+    bool logprobs, ignore_end, finished;
+    bool has_next; /* `next` is sampled but not yet in the session */
+    uint32_t next;
+    pipit_sampler sampler;
+    pipit_text text;
+    uint8_t *piece; /* (max_piece) */
+    size_t max_piece;
+    pipit_logprob *best; /* (n_logprobs) */
+};
+
+static pipit_generation *carve(const pipit_generation_options *o,
+                               uint32_t n_vocab, size_t max_piece,
+                               pipit_arena *arena, pipit_generation *g) {
+    pipit_generation *place = pipit_arena_take(arena, 1, sizeof *place);
+    pipit_sampler_carve(&o->sampling, n_vocab, arena, &g->sampler);
+    pipit_text_carve(o->stop, o->n_stop, max_piece, arena, &g->text);
+    g->piece = pipit_arena_take(arena, max_piece, 1);
+    g->best = pipit_arena_take(arena, o->n_logprobs, sizeof *g->best);
+    return place;
+}
+
+static pipit_status check_options(const pipit_generation_options *o,
+                                  uint32_t n_vocab, pipit_error *error) {
+    pipit_status s = pipit_sampling_check(&o->sampling, n_vocab, error);
+    if (s != PIPIT_OK) return s;
+    if (o->n_logprobs > PIPIT_MAX_LOGPROBS)
+        return pipit_fail(error, PIPIT_E_ARGUMENT, PIPIT_NO_OFFSET,
+                          "at most %u log-probabilities are possible",
+                          (uint64_t)PIPIT_MAX_LOGPROBS);
+    return pipit_text_check(o->stop, o->n_stop, error);
+}
+
+static const float *last_logits(const pipit_session *session) {
+    size_t n = pipit_session_n_logits(session);
+    return n > 0 ? pipit_session_logits(session, n - 1) : NULL;
+}
+
+pipit_status pipit_generation_open(pipit_session *session,
+                                   const pipit_tokenizer *tokenizer,
+                                   const pipit_generation_options *options,
+                                   const pipit_allocator *a,
+                                   pipit_generation **out, pipit_error *error) {
+    if (!session || !tokenizer || !options || !out) return PIPIT_E_ARGUMENT;
+    uint32_t n_vocab = pipit_session_model(session)->h.n_vocab;
+    size_t max_piece = pipit_tokenizer_max_piece(tokenizer);
+    pipit_status s = check_options(options, n_vocab, error);
+    if (s != PIPIT_OK) return s;
+    if (!last_logits(session))
+        return pipit_fail(error, PIPIT_E_STATE, PIPIT_NO_OFFSET,
+                          "the session has no logits: evaluate a prompt first");
+    pipit_arena arena = {0};
+    pipit_generation g = {.session = session, .tokenizer = tokenizer,
+                          .max_tokens = options->max_tokens,
+                          .n_logprobs = options->n_logprobs,
+                          .logprobs = options->logprobs,
+                          .ignore_end = options->ignore_end,
+                          .max_piece = max_piece};
+    carve(options, n_vocab, max_piece, &arena, &g);
+    size_t bytes = arena.used;
+    g.allocator = pipit_allocator_or_platform(a);
+    g.block_bytes = bytes;
+    arena = (pipit_arena){.base = pipit_take(g.allocator, bytes),
+                          .capacity = bytes};
+    if (!arena.base)
+        return pipit_fail(error, PIPIT_E_MEMORY, PIPIT_NO_OFFSET,
+                          "a generation needs %u bytes of memory and can't get "
+                          "them",
+                          (uint64_t)bytes);
+    pipit_generation *place = carve(options, n_vocab, max_piece, &arena, &g);
+    pipit_sampler_reset(&g.sampler);
+    for (size_t i = 1; i <= pipit_session_length(session); i++)
+        pipit_sampler_accept(&g.sampler, pipit_session_tokens(session), i);
+    *place = g;
+    *out = place;
+    return PIPIT_OK;
+}
+
+void pipit_generation_close(pipit_generation *generation) {
+    if (!generation) return;
+    pipit_give(generation->allocator, generation, generation->block_bytes);
+}
+
+/* Brings the session to the token sampled last. */
+static pipit_status append_next(pipit_generation *g) {
+    if (g->has_next) {
+        size_t n = pipit_session_length(g->session);
+        pipit_status s = pipit_session_begin(g->session, &g->next, 1, 0, NULL);
+        if (s != PIPIT_OK) return s;
+        pipit_sampler_accept(&g->sampler, pipit_session_tokens(g->session),
+                             n + 1);
+        g->has_next = false;
+    }
+    return pipit_session_step(g->session);
+}
+
+static pipit_finish finish_of(const pipit_generation *g, uint32_t token) {
+    if (!g->ignore_end && pipit_tokenizer_is_end(g->tokenizer, token))
+        return PIPIT_FINISH_END;
+    if (g->max_tokens > 0 && g->n_done == g->max_tokens)
+        return PIPIT_FINISH_LENGTH;
+    if (pipit_session_length(g->session) == pipit_session_capacity(g->session))
+        return PIPIT_FINISH_CONTEXT;
+    return PIPIT_FINISH_NONE;
+}
+
+static void take_text(pipit_generation *g, pipit_sampled *out) {
+    size_t n = 0;
+    if (out->finish != PIPIT_FINISH_END)
+        pipit_detokenize(g->tokenizer, &out->token, 1, 0, g->piece,
+                         g->max_piece, &n, NULL);
+    PIPIT_ASSERT(n <= g->max_piece);
+    out->text = pipit_text_push(&g->text, g->piece, n,
+                                out->finish != PIPIT_FINISH_NONE);
+    if (g->text.stopped) out->finish = PIPIT_FINISH_STOP;
+}
+
+pipit_status pipit_generation_step(pipit_generation *generation,
+                                   pipit_sampled *out) {
+    pipit_generation *g = generation;
+    if (!g || !out) return PIPIT_E_ARGUMENT;
+    if (g->finished) return PIPIT_E_STATE;
+    pipit_status s = append_next(g);
+    if (s != PIPIT_OK) return s;
+    const float *logits = last_logits(g->session);
+    uint32_t n_vocab = g->sampler.n_vocab;
+    pipit_sampled sampled = {0};
+    if (!logits) return PIPIT_E_STATE;
+    if ((s = pipit_sampler_pick(&g->sampler, logits, &sampled.token))) return s;
+    if (g->logprobs) {
+        sampled.logprob = pipit_logprob_of(logits, n_vocab, sampled.token);
+        pipit_logprob_best(logits, n_vocab, g->n_logprobs, g->best);
+        sampled.best = g->best;
+        sampled.n_best = g->n_logprobs;
+    }
+    g->n_done++;
+    sampled.finish = finish_of(g, sampled.token);
+    take_text(g, &sampled);
+    g->finished = sampled.finish != PIPIT_FINISH_NONE;
+    g->has_next = !g->finished;
+    g->next = sampled.token;
+    *out = sampled;
+    return PIPIT_OK;
+}
