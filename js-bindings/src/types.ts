@@ -352,8 +352,23 @@ export interface Sampled {
     readonly logprobs: readonly Logprob[] | undefined;
 }
 
+export interface ScoreOptions extends CancelOptions {
+    /** Report this many of the likeliest tokens too, at most 64. Default 0. */
+    readonly best?: number | undefined;
+    readonly onProgress?: OnProgress | undefined;
+}
+
+export interface Scores {
+    /** Of each token, given all before it; NaN for the first of a session that
+     * had no logits. */
+    readonly logprobs: Float32Array;
+    /** What was likeliest there instead, in falling order. */
+    readonly best: readonly (readonly Logprob[])[] | undefined;
+}
+
 /** One timeline. A session does one thing at a time: a call while it is busy
- * waits for its turn. Several sessions of a model share the engine fairly. */
+ * waits for its turn, except that while an answer is being generated other
+ * calls fail as "invalid-state". Sessions of a model share the engine fairly. */
 export interface Session {
     /** Tokens held, as of the last reply of the worker. */
     readonly length: number;
@@ -365,6 +380,8 @@ export interface Session {
     /** Makes the timeline equal to `tokens`: keeps the common beginning and
      * evaluates the rest, at least the last token. */
     sync(tokens: Tokens, options?: EvalOptions): Promise<{ kept: number }>;
+    /** Appends tokens as `eval` does and says how likely each was. */
+    score(tokens: Tokens, options?: ScoreOptions): Promise<Scores>;
     /** Keeps the first n tokens. There are no logits until the next eval. */
     rewind(n: number): Promise<void>;
     /** A copy of the logits of the last token, or after eval with `allLogits`

@@ -1,0 +1,129 @@
+// Builds dist/: bundles for pages and for Node, and the types.
+//
+// dist is flat, for the programs look for each other and for the modules beside
+// themselves: index.js, worker.js, template.js for pages; *.node.js and cli.js
+// for Node. The wasm files are put in by web/build.mjs.
+import * as esbuild from "esbuild";
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const require = createRequire(import.meta.url);
+
+/** The manifest, put in without what only Node's downloads need. */
+function manifestPlugin(/** @type {boolean} */ forPages) {
+    const file = join(here, "../models/manifest.json");
+    return {
+        name: "manifest",
+        setup(/** @type {esbuild.PluginBuild} */ build) {
+            build.onResolve({ filter: /^#manifest$/ }, () => ({ path: file }));
+            build.onLoad({ filter: /manifest\.json$/ }, () => {
+                const manifest = JSON.parse(readFileSync(file, "utf8"));
+                const contents = JSON.stringify(
+                    forPages ? addressesOnly(manifest) : manifest,
+                );
+                return { contents, loader: "json" };
+            });
+        },
+    };
+}
+
+/** @param {{ default: string, models: any[] }} manifest */
+function addressesOnly(manifest) {
+    const models = manifest.models.map((model) => ({
+        name: model.name,
+        aliases: model.aliases,
+        file: model.file,
+        size: model.size,
+        sources: model.sources.filter((source) => source.kind === "https"),
+    }));
+    return { default: manifest.default, models };
+}
+
+/** The command uses the package as anyone would: not a second copy of it. */
+const packagePlugin = {
+    name: "package",
+    setup(/** @type {esbuild.PluginBuild} */ build) {
+        build.onResolve({ filter: /\/(index|errors|version)\.js$/ }, (args) =>
+            args.path.startsWith("../")
+                ? { path: "./index.node.js", external: true }
+                : undefined,
+        );
+    },
+};
+
+/** The one library inside has its licence beside it. */
+function jinjaLicence() {
+    const entry = require.resolve("@huggingface/jinja");
+    const text = readFileSync(join(dirname(entry), "../LICENSE"), "utf8");
+    return `/*! @huggingface/jinja\n${text.trim()}\n*/`;
+}
+
+/** @type {esbuild.BuildOptions} */
+const common = {
+    absWorkingDir: here,
+    bundle: true,
+    format: "esm",
+    target: "es2022",
+    minify: true,
+    legalComments: "none",
+    logLevel: "warning",
+    outdir: "dist",
+};
+
+/** @type {esbuild.BuildOptions} */
+const pages = {
+    ...common,
+    platform: "browser",
+    conditions: ["default"],
+    plugins: [manifestPlugin(true)],
+};
+
+/** @type {esbuild.BuildOptions} */
+const node = {
+    ...common,
+    platform: "node",
+    target: "node20",
+    conditions: ["node"],
+    plugins: [manifestPlugin(false)],
+};
+
+const banner = { js: jinjaLicence() };
+const builds = [
+    esbuild.build({
+        ...pages,
+        entryPoints: { index: "src/index.ts", worker: "src/worker/main.ts" },
+    }),
+    esbuild.build({
+        ...pages,
+        entryPoints: { template: "src/template/worker.ts" },
+        banner,
+    }),
+    esbuild.build({
+        ...node,
+        entryPoints: {
+            "index.node": "src/index.ts",
+            "worker.node": "src/worker/main.ts",
+        },
+    }),
+    esbuild.build({
+        ...node,
+        entryPoints: { "template.node": "src/template/worker.ts" },
+        banner,
+    }),
+];
+if (existsSync(join(here, "src/cli/main.ts")))
+    builds.push(
+        esbuild.build({
+            ...node,
+            entryPoints: { cli: "src/cli/main.ts" },
+            plugins: [packagePlugin, manifestPlugin(false)],
+        }),
+    );
+await Promise.all(builds);
+
+const tsc = join(dirname(require.resolve("typescript")), "tsc.js");
+execFileSync(process.execPath, [tsc, "-p", here], { stdio: "inherit" });

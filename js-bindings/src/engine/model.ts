@@ -1,0 +1,232 @@
+/* model.ts — a file becoming a model: header, vocabulary, threads, weights. */
+import { PipitError } from "../errors.js";
+import type { Args, LoadedModel, ThreadStart, Vocabulary } from "../protocol.js";
+import type { Bytes, Engine, Model, Pointer, ThreadExports } from "./exports.js";
+import { checkFits, HeaderFile, STAGING_BYTES } from "./file.js";
+import { OK, PENDING, type Instance } from "./instance.js";
+import { SessionHandle } from "./session.js";
+import type { ByteSource } from "./source.js";
+import type { Task } from "./task.js";
+import { TokenizerHandle } from "./tokenizer.js";
+
+const STACK_BYTES = 1 << 18;
+/** What linear memory can hold beside a model: stack, tables, staging. */
+const RESERVE_BYTES = 1 << 23;
+const PROBE_ROUNDS = 3;
+
+export class ModelHandle {
+    readonly #instance: Instance;
+    readonly #exports: ThreadExports;
+    readonly #threads: number;
+    readonly #startThreads: (starts: ThreadStart[]) => Promise<void>;
+    #tokenizer: TokenizerHandle | undefined;
+    #model: Model | undefined;
+    #file: HeaderFile | undefined;
+
+    constructor(
+        instance: Instance,
+        exports: ThreadExports,
+        threads: number,
+        startThreads: (starts: ThreadStart[]) => Promise<void>,
+    ) {
+        this.#instance = instance;
+        this.#exports = exports;
+        this.#threads = threads;
+        this.#startThreads = startThreads;
+    }
+
+    get tokenizer(): TokenizerHandle {
+        if (this.#tokenizer) return this.#tokenizer;
+        throw new PipitError("invalid-state", "nothing is loaded");
+    }
+
+    get bytes(): number {
+        return this.#model
+            ? this.#instance.x.pipit_model_bytes(this.#model)
+            : 0;
+    }
+
+    async loadTokenizer(source: ByteSource, task: Task): Promise<Vocabulary> {
+        return this.#withStaging(source, async (staging) => {
+            const file = await this.#readHeader(source, staging, task);
+            return this.tokenizer.describe(file);
+        });
+    }
+
+    async load(
+        source: ByteSource,
+        { kernels }: Args<"load">,
+        task: Task,
+    ): Promise<Omit<LoadedModel, "memory">> {
+        return this.#withStaging(source, async (staging) => {
+            const startedAt = performance.now();
+            const file = await this.#readHeader(source, staging, task);
+            const vocabulary = this.tokenizer.describe(file);
+            const headerAt = performance.now();
+            const forecast = file.forecast(0, 0, this.#threads);
+            checkFits(forecast, 2 ** 32 - RESERVE_BYTES);
+            const engine = this.#openEngine(kernels);
+            await this.#addThreads(engine);
+            const model = this.#openModel(file, engine);
+            await this.#readWeights(model, source, staging, file, task);
+            this.#model = model;
+            const { x, heap } = this.#instance;
+            return {
+                vocabulary,
+                kernels: heap.name(x.pipit_engine_kernels(engine)),
+                parameters: x.pipit_model_n_parameters(model),
+                contextLength: x.pipit_model_context_length(model),
+                headerMs: headerAt - startedAt,
+                weightsMs: performance.now() - headerAt,
+            };
+        });
+    }
+
+    openSession(contextLength: number, kvType: number): SessionHandle {
+        if (!this.#model || !this.#file)
+            throw new PipitError("invalid-state", "no model is loaded");
+        try {
+            return new SessionHandle(
+                this.#instance,
+                this.#model,
+                contextLength,
+                kvType,
+            );
+        } catch (failure) {
+            throw this.#withForecast(failure, contextLength, kvType);
+        }
+    }
+
+    /** An out-of-memory error says how much was needed. */
+    #withForecast(
+        failure: unknown,
+        contextLength: number,
+        kvType: number,
+    ): unknown {
+        const file = this.#file;
+        if (!(failure instanceof PipitError) || !file) return failure;
+        if (failure.code !== "out-of-memory") return failure;
+        const forecast = file.forecast(contextLength, kvType, this.#threads);
+        const available = 2 ** 32 - this.#instance.heap.bytes;
+        const mb = (bytes: number) => `${Math.round(bytes / 1e6)} MB`;
+        return new PipitError(
+            failure.code,
+            `${failure.message} (weights ${mb(forecast.weights)}, a session ` +
+                `${mb(forecast.kvCache + forecast.scratch)}, left ` +
+                `${mb(available)})`,
+            { details: { ...failure.details, forecast, available } },
+        );
+    }
+
+    async #withStaging<R>(
+        source: ByteSource,
+        work: (staging: Bytes) => Promise<R>,
+    ): Promise<R> {
+        const { heap } = this.#instance;
+        const staging = heap.alloc<Bytes>(STAGING_BYTES);
+        try {
+            return await work(staging);
+        } finally {
+            heap.release(staging, STAGING_BYTES);
+            await source.close();
+        }
+    }
+
+    async #readHeader(
+        source: ByteSource,
+        staging: Bytes,
+        task: Task,
+    ): Promise<HeaderFile> {
+        const file = new HeaderFile(this.#instance, source.total);
+        await file.read(source, staging, task.pace, (loaded) => {
+            task.report("header", loaded, source.total);
+            return task.turn();
+        });
+        this.#file = file;
+        this.#tokenizer = new TokenizerHandle(this.#instance, file);
+        return file;
+    }
+
+    #openEngine(kernels: string | null): Engine {
+        const { x, heap, out } = this.#instance;
+        const name = kernels ?? this.#fastestKernels();
+        const status = heap.lendName(name, (lent) =>
+            x.pipit_engine_open(this.#threads, lent, out),
+        );
+        this.#instance.checkThat(
+            status,
+            `no engine with ${this.#threads} threads and kernels ${name}`,
+        );
+        return heap.slot(out) as Engine;
+    }
+
+    /** The module has no clock: this is it. The best of a few rounds. */
+    #fastestKernels(): string {
+        const { x, heap } = this.#instance;
+        let best = { name: "", ms: Infinity };
+        for (let i = 0; ; i++) {
+            const name = heap.name(x.pipit_kernels_list(i));
+            if (!name) return best.name;
+            for (let round = 0; round < PROBE_ROUNDS; round++) {
+                const startedAt = performance.now();
+                if (x.pipit_engine_probe(i) !== OK) break;
+                const ms = performance.now() - startedAt;
+                if (ms < best.ms) best = { name, ms };
+            }
+        }
+    }
+
+    /** Each thread needs a stack and a block for its own variables. */
+    async #addThreads(engine: Engine): Promise<void> {
+        if (this.#threads === 1) return;
+        const { heap } = this.#instance;
+        const tlsBytes = Math.max(this.#exports.__tls_size.value, 64);
+        const starts = Array.from({ length: this.#threads - 1 }, (_, i) => ({
+            engine,
+            index: i + 1,
+            stackTop: heap.alloc<Pointer<"stack">>(STACK_BYTES) + STACK_BYTES,
+            tls: heap.alloc<Pointer<"tls">>(tlsBytes),
+        }));
+        await this.#startThreads(starts);
+    }
+
+    #openModel(file: HeaderFile, engine: Engine): Model {
+        const { x, heap, out, error } = this.#instance;
+        try {
+            this.#instance.check(
+                x.pipit_model_open(file.pointer, engine, out, error),
+            );
+        } catch (failure) {
+            throw this.#withForecast(failure, 0, 0);
+        }
+        return heap.slot(out) as Model;
+    }
+
+    async #readWeights(
+        model: Model,
+        source: ByteSource,
+        staging: Bytes,
+        file: HeaderFile,
+        task: Task,
+    ): Promise<void> {
+        const { x, heap, error } = this.#instance;
+        let { start, end } = file.rest;
+        let loaded = file.headerBytes;
+        for (;;) {
+            const piece = (staging + start) as Bytes;
+            const n = end - start;
+            const status = x.pipit_model_feed(model, piece, n, error);
+            this.#instance.check(status);
+            loaded += n;
+            task.report("weights", loaded, source.total);
+            if (status !== PENDING) return;
+            if (task.pace.due) await task.turn();
+            if (!(await source.pull())) break;
+            start = 0;
+            end = heap.fill(staging, STAGING_BYTES, (view) =>
+                source.take(view),
+            );
+        }
+        this.#instance.check(x.pipit_model_end(model, error));
+    }
+}

@@ -1,0 +1,92 @@
+/* model.ts — a loaded model, as its owner holds it. */
+import { textOf } from "../engine/file.js";
+import type { LoadedModel } from "../protocol.js";
+import type {
+    Chat,
+    ChatOptions,
+    LoadTimings,
+    Model,
+    ModelMemory,
+    Session,
+    SessionOptions,
+} from "../types.js";
+import { openChat } from "./chat.js";
+import { LoadedTokenizer } from "./codec.js";
+import type { Connection } from "./connection.js";
+import { integer, refuse } from "./options.js";
+import { LiveSession } from "./session.js";
+import { Renderer } from "./renderer.js";
+
+export interface ModelFacts {
+    readonly threads: number;
+    /** Of sessions that name none; 0: the model's own, at most 4096. */
+    readonly contextLength: number;
+    readonly timings: LoadTimings;
+}
+
+export class LoadedModelObject extends LoadedTokenizer implements Model {
+    readonly kernels: string;
+    readonly threads: number;
+    readonly name: string;
+    readonly architecture: string;
+    readonly parameters: number;
+    readonly contextLength: number;
+    readonly loadTimings: LoadTimings;
+    readonly chatTemplate: string | undefined;
+    /** Renders templates of this model's chats; its worker starts on use. */
+    readonly renderer: Renderer;
+    readonly #defaultContext: number;
+    memory: ModelMemory;
+
+    constructor(
+        connection: Connection,
+        loaded: LoadedModel,
+        facts: ModelFacts,
+    ) {
+        super(connection, loaded.vocabulary);
+        const { metadata } = loaded.vocabulary;
+        this.kernels = loaded.kernels;
+        this.parameters = loaded.parameters;
+        this.contextLength = loaded.contextLength;
+        this.memory = loaded.memory;
+        this.threads = facts.threads;
+        this.loadTimings = facts.timings;
+        this.#defaultContext = facts.contextLength;
+        this.name = textOf(metadata, "general.name") ?? "";
+        this.architecture = textOf(metadata, "general.architecture") ?? "";
+        this.chatTemplate = textOf(metadata, "tokenizer.chat_template");
+        this.renderer = new Renderer();
+    }
+
+    async createSession(options: SessionOptions = {}): Promise<Session> {
+        return this.openSession(options);
+    }
+
+    async openSession(options: SessionOptions): Promise<LiveSession> {
+        const { kvType = "f16", signal } = options;
+        const contextLength = integer(
+            "contextLength",
+            options.contextLength,
+            this.#defaultContext,
+            0,
+            2 ** 31,
+        );
+        if (kvType !== "f16" && kvType !== "f32")
+            refuse('kvType is "f16" or "f32"');
+        const opened = await this.connection.call(
+            "createSession",
+            { contextLength, kvType },
+            { signal },
+        );
+        this.memory = opened.memory;
+        return new LiveSession(this, opened);
+    }
+
+    async createChat(options: ChatOptions = {}): Promise<Chat> {
+        return openChat(this, options);
+    }
+
+    override async close(): Promise<void> {
+        await Promise.all([super.close(), this.renderer.close()]);
+    }
+}

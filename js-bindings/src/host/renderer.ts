@@ -1,0 +1,139 @@
+/* renderer.ts — chat templates, rendered in a worker that can be ended: a
+ * template has a second and 16 MB, whatever it does. */
+import { startWorker } from "#platform";
+import { PipitError } from "../errors.js";
+import type { WorkerHandle } from "../platform/types.js";
+import type { RenderReply, RenderRequest } from "../protocol.js";
+import { aborted, throwIfAborted } from "./connection.js";
+
+const LIMIT_MS = 1000;
+const LIMIT_CHARACTERS = 16 << 20;
+/** A worker's program that does not arrive. */
+const START_MS = 30_000;
+
+type Listener = (reply: RenderReply | PipitError) => void;
+
+/** One render at a time; the next waits. */
+export class Renderer {
+    #worker: WorkerHandle | undefined;
+    #listener: Listener = () => {};
+    #tail: Promise<unknown> = Promise.resolve();
+    #lastId = 0;
+    #closed = false;
+
+    render(
+        template: string,
+        variables: Readonly<Record<string, unknown>>,
+        signal?: AbortSignal,
+    ): Promise<string> {
+        const work = () => this.#render(template, variables, signal);
+        const result = this.#tail.then(work, work);
+        this.#tail = result.catch(() => {});
+        return result;
+    }
+
+    async close(): Promise<void> {
+        this.#closed = true;
+        this.#listener(new PipitError("closed", "the model was closed"));
+        await this.#end();
+    }
+
+    async #render(
+        template: string,
+        variables: Readonly<Record<string, unknown>>,
+        signal: AbortSignal | undefined,
+    ): Promise<string> {
+        throwIfAborted(signal);
+        if (this.#closed) throw new PipitError("closed", "the model is closed");
+        const worker = this.#worker ?? (await this.#start(signal));
+        const id = ++this.#lastId;
+        const reply = await this.#exchange(worker, LIMIT_MS, signal, () =>
+            worker.post({ id, template, variables } satisfies RenderRequest),
+        );
+        if (reply.type !== "rendered")
+            throw new PipitError(
+                "template",
+                "message" in reply ? reply.message : "the template failed",
+            );
+        if (reply.text.length <= LIMIT_CHARACTERS) return reply.text;
+        throw new PipitError("template", "the template wrote over 16 MB");
+    }
+
+    async #start(signal: AbortSignal | undefined): Promise<WorkerHandle> {
+        let worker: WorkerHandle;
+        try {
+            worker = startWorker("template", undefined);
+        } catch (cause) {
+            throw new PipitError("environment", "can't start a worker", {
+                cause,
+            });
+        }
+        this.#worker = worker;
+        worker.onMessage((reply) => this.#listener(reply as RenderReply));
+        worker.onDeath((cause) => {
+            if (this.#worker === worker) this.#worker = undefined;
+            const why = cause instanceof Error ? cause.message : String(cause);
+            this.#listener(
+                new PipitError("template", `the renderer died: ${why}`, {
+                    cause,
+                }),
+            );
+        });
+        await this.#exchange(worker, START_MS, signal, () => {});
+        return worker;
+    }
+
+    /** The worker's next reply. When it does not come in time, the worker is
+     * ended and the next render starts another. */
+    async #exchange(
+        worker: WorkerHandle,
+        limitMs: number,
+        signal: AbortSignal | undefined,
+        send: () => void,
+    ): Promise<RenderReply> {
+        let timer: ReturnType<typeof setTimeout> | undefined;
+        let abort: (() => void) | undefined;
+        worker.hold(true);
+        try {
+            const reply = await new Promise<RenderReply | PipitError>(
+                (resolve) => {
+                    this.#listener = resolve;
+                    abort = () => resolve(aborted(signal as AbortSignal));
+                    signal?.addEventListener("abort", abort);
+                    timer = setTimeout(
+                        () =>
+                            resolve(
+                                new PipitError(
+                                    "template",
+                                    `not rendered after ${limitMs} ms`,
+                                ),
+                            ),
+                        limitMs,
+                    );
+                    try {
+                        send();
+                    } catch (cause) {
+                        const what = "template variables must be plain data";
+                        resolve(
+                            new PipitError("invalid-argument", what, { cause }),
+                        );
+                    }
+                },
+            );
+            if (!(reply instanceof PipitError)) return reply;
+            if (reply.code !== "invalid-argument") await this.#end();
+            throw reply;
+        } finally {
+            clearTimeout(timer);
+            if (abort) signal?.removeEventListener("abort", abort);
+            this.#listener = () => {};
+            worker.hold(false);
+        }
+    }
+
+    async #end(): Promise<void> {
+        const worker = this.#worker;
+        this.#worker = undefined;
+        await worker?.terminate();
+    }
+}

@@ -1,0 +1,111 @@
+/* inspect.ts — a file's header without its weights.
+ *
+ * It is read by a small instance of the module on the caller's own thread, in
+ * slices, so that `forecast` can answer at once. Nothing needs closing. */
+import { canShareMemory, logicalProcessors, yieldToEvents } from "#platform";
+import {
+    createMemory,
+    Instance,
+    instantiate,
+    isThreaded,
+} from "./engine/instance.js";
+import { HeaderFile, STAGING_BYTES, textOf } from "./engine/file.js";
+import { Pace } from "./engine/pace.js";
+import { PipitError } from "./errors.js";
+import { aborted, throwIfAborted } from "./host/connection.js";
+import { getModule } from "./host/modules.js";
+import { integer } from "./host/options.js";
+import { describeSource, openHere } from "./host/source.js";
+import type {
+    FileInfo,
+    ForecastOptions,
+    ModelSource,
+    SourceOptions,
+} from "./types.js";
+
+const HEADER_MEMORY = 2 ** 30;
+const MOST_POSITIONS = 2 ** 31;
+
+export const kvTypes = { f16: 0, f32: 1 } as const;
+
+/** As `loadModel` would choose. */
+export function threadCount(threads: number | undefined): number {
+    if (!canShareMemory()) {
+        integer("threads", threads, 1, 1, 1024);
+        return 1;
+    }
+    const fallback = Math.max(1, Math.min(8, logicalProcessors()));
+    return integer("threads", threads, fallback, 1, 64);
+}
+
+async function readHeader(
+    source: ModelSource,
+    options: SourceOptions,
+): Promise<{ file: HeaderFile; total: number }> {
+    const { signal, onProgress } = options;
+    const [module, described] = await Promise.all([
+        getModule(options.wasm),
+        describeSource(source, options),
+    ]);
+    const memory = createMemory(isThreaded(module), HEADER_MEMORY);
+    const exports = await instantiate(module, memory);
+    const stop = new AbortController();
+    const bytes = await openHere(
+        described,
+        signal ? AbortSignal.any([signal, stop.signal]) : stop.signal,
+    );
+    try {
+        const instance = new Instance(memory, exports);
+        const file = new HeaderFile(instance, bytes.total);
+        const pace = new Pace(yieldToEvents);
+        const { total } = bytes;
+        const staging = instance.heap.alloc<never>(STAGING_BYTES);
+        await file.read(bytes, staging, pace, async (loaded) => {
+            onProgress?.({ phase: "header", loaded, total, rate: 0 });
+            if (pace.due) await pace.turn();
+            throwIfAborted(signal);
+        });
+        instance.heap.release(staging, STAGING_BYTES);
+        return { file, total };
+    } finally {
+        stop.abort();
+        await bytes.close();
+    }
+}
+
+/** Reads a file's metadata and tensor directory: the header only. */
+export async function inspect(
+    source: ModelSource,
+    options: SourceOptions = {},
+): Promise<FileInfo> {
+    throwIfAborted(options.signal);
+    const { file, total } = await readHeader(source, options).catch(
+        (failure) => {
+            if (options.signal?.aborted) throw aborted(options.signal);
+            if (failure instanceof PipitError) throw failure;
+            throw new PipitError("internal", String(failure), {
+                cause: failure,
+            });
+        },
+    );
+    const metadata = file.metadata();
+    const tensors = file.tensors();
+    return {
+        version: file.version,
+        headerBytes: file.headerBytes,
+        fileBytes: total || undefined,
+        metadata,
+        tensors,
+        architecture: textOf(metadata, "general.architecture") ?? "",
+        parameters: tensors.reduce(
+            (sum, { shape }) => sum + shape.reduce((n, d) => n * d, 1),
+            0,
+        ),
+        forecast: ({ contextLength, kvType, threads }: ForecastOptions = {}) =>
+            file.forecast(
+                integer("contextLength", contextLength, 0, 0, MOST_POSITIONS),
+                kvTypes[kvType ?? "f16"],
+                threadCount(threads),
+            ),
+    };
+}

@@ -1,0 +1,172 @@
+/* load.ts — from a source to a model or a tokenizer in a worker of its own. */
+import { isThreaded } from "./engine/instance.js";
+import { PipitError } from "./errors.js";
+import {
+    aborted,
+    Connection,
+    throwIfAborted,
+    type CallOptions,
+} from "./host/connection.js";
+import { WorkerGroup, type GroupOptions } from "./host/group.js";
+import { LoadedTokenizer } from "./host/codec.js";
+import { LoadedModelObject } from "./host/model.js";
+import { chooseModule, getModule, packageModule } from "./host/modules.js";
+import { integer } from "./host/options.js";
+import { describeSource, isMissing, type HostSource } from "./host/source.js";
+import { threadCount } from "./inspect.js";
+import type { SourceSpec } from "./protocol.js";
+import type {
+    LoadOptions,
+    Model,
+    ModelSource,
+    SourceOptions,
+    Tokenizer,
+} from "./types.js";
+
+const closing = new PipitError("closed", "it was closed");
+
+async function openGroup(options: GroupOptions): Promise<WorkerGroup> {
+    const group = new WorkerGroup(options);
+    try {
+        group.start();
+        return group;
+    } catch (cause) {
+        await group.end();
+        throw cause;
+    }
+}
+
+/** With threads where memory can be posted, else without. */
+async function startGroup(
+    threads: number,
+    options: SourceOptions,
+): Promise<{ group: WorkerGroup; threads: number }> {
+    const { wasm, workerUrl } = options;
+    const module = await getModule(wasm);
+    const wanted = isThreaded(module) ? threads : 1;
+    try {
+        const group = await openGroup({ module, threads: wanted, workerUrl });
+        return { group, threads: wanted };
+    } catch (cause) {
+        if (!isThreaded(module) || wasm) throw cause;
+        const plain = await packageModule(chooseModule(false));
+        const group = await openGroup({ module: plain, threads: 1, workerUrl });
+        return { group, threads: 1 };
+    }
+}
+
+/** Runs `work` over a fresh connection; closes it when that fails. */
+async function connect<R>(
+    source: ModelSource,
+    threads: number,
+    options: SourceOptions,
+    work: (
+        connection: Connection,
+        described: HostSource,
+        threads: number,
+    ) => Promise<R>,
+): Promise<R> {
+    const { signal } = options;
+    throwIfAborted(signal);
+    let connection: Connection | undefined;
+    const abort = () => void connection?.close(aborted(signal as AbortSignal));
+    signal?.addEventListener("abort", abort, { once: true });
+    try {
+        const [started, described] = await Promise.all([
+            startGroup(threads, options),
+            describeSource(source, options),
+        ]);
+        connection = new Connection(started.group);
+        throwIfAborted(signal);
+        const result = await work(connection, described, started.threads);
+        throwIfAborted(signal);
+        return result;
+    } catch (failure) {
+        await connection?.close(closing);
+        if (signal?.aborted) throw aborted(signal);
+        throw failure;
+    } finally {
+        signal?.removeEventListener("abort", abort);
+    }
+}
+
+/** The first address that is there; a load that began is not begun again. */
+async function firstOf<R>(
+    { specs, bytes }: HostSource,
+    options: SourceOptions,
+    attempt: (spec: SourceSpec, call: CallOptions) => Promise<R>,
+): Promise<R> {
+    let begun = false;
+    const onProgress: SourceOptions["onProgress"] = (progress) => {
+        begun = true;
+        options.onProgress?.(progress);
+    };
+    const call: CallOptions = { onProgress, source: bytes };
+    try {
+        for (const spec of specs.slice(0, -1)) {
+            try {
+                return await attempt(spec, call);
+            } catch (failure) {
+                if (begun || !isMissing(failure)) throw failure;
+            }
+        }
+        return await attempt(specs.at(-1) as SourceSpec, call);
+    } finally {
+        await bytes?.close();
+    }
+}
+
+/**
+ * Loads a model: the header first, then the weights as they arrive, straight
+ * into the module's memory. The model lives in a worker of its own until
+ * `close()`.
+ */
+export async function loadModel(
+    source: ModelSource,
+    options: LoadOptions = {},
+): Promise<Model> {
+    const startedAt = performance.now();
+    const contextLength = integer(
+        "contextLength",
+        options.contextLength,
+        0,
+        0,
+        2 ** 31,
+    );
+    const kernels = options.kernels ?? null;
+    return connect(
+        source,
+        threadCount(options.threads),
+        options,
+        async (connection, described, threads) => {
+            const startMs = performance.now() - startedAt;
+            const loaded = await firstOf(described, options, (spec, call) =>
+                connection.call(
+                    "load",
+                    { source: spec, contextLength, kernels },
+                    call,
+                ),
+            );
+            const { headerMs, weightsMs } = loaded;
+            const totalMs = performance.now() - startedAt;
+            return new LoadedModelObject(connection, loaded, {
+                threads,
+                contextLength,
+                timings: { totalMs, startMs, headerMs, weightsMs },
+            });
+        },
+    );
+}
+
+/** Loads a vocabulary alone; the file needs no tensors. */
+export async function loadTokenizer(
+    source: ModelSource,
+    options: SourceOptions = {},
+): Promise<Tokenizer> {
+    return connect(source, 1, options, async (connection, described) => {
+        const vocabulary = await firstOf(described, options, (spec, call) =>
+            connection.call("loadTokenizer", { source: spec }, call),
+        );
+        return new LoadedTokenizer(connection, vocabulary);
+    });
+}

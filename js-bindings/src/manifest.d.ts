@@ -1,0 +1,17 @@
+/* models/manifest.json, put in by the build. */
+declare module "#manifest" {
+    const manifest: {
+        readonly default: string;
+        readonly models: readonly {
+            readonly name: string;
+            readonly aliases: readonly string[];
+            readonly file: string;
+            readonly size: number;
+            readonly sources: readonly {
+                readonly kind: string;
+                readonly urls?: readonly string[];
+            }[];
+        }[];
+    };
+    export default manifest;
+}

@@ -1,0 +1,122 @@
+/* browser.ts — #platform of pages and their workers. */
+import manifest from "#manifest";
+import { PipitError } from "../errors.js";
+import type { Platform } from "./types.js";
+
+/* Bundlers look for exactly `new Worker(new URL("…", import.meta.url), …)` and
+ * `new URL("…", import.meta.url)`; the files lie beside the bundle. */
+function newWorker(program: string, url: string | URL | undefined): Worker {
+    if (url) return new Worker(url, { type: "module" });
+    if (program === "template")
+        return new Worker(new URL("./template.js", import.meta.url), {
+            type: "module",
+        });
+    return new Worker(new URL("./worker.js", import.meta.url), {
+        type: "module",
+    });
+}
+
+const wasmUrls = {
+    "pipit-simd128": () => new URL("./pipit-simd128.wasm", import.meta.url),
+    "pipit-simd128-mt": () =>
+        new URL("./pipit-simd128-mt.wasm", import.meta.url),
+    "pipit-relaxed": () => new URL("./pipit-relaxed.wasm", import.meta.url),
+    "pipit-relaxed-mt": () =>
+        new URL("./pipit-relaxed-mt.wasm", import.meta.url),
+};
+
+export const startWorker: Platform["startWorker"] = (program, url) => {
+    const worker = newWorker(program, url);
+    return {
+        post: (message, transfer = []) =>
+            worker.postMessage(message, [...transfer]),
+        onMessage(told) {
+            worker.onmessage = ({ data }) => told(data);
+        },
+        onDeath(told) {
+            worker.onerror = (event) => {
+                event.preventDefault();
+                told(new Error(event.message || "the worker did not load"));
+            };
+            worker.onmessageerror = () =>
+                told(new Error("a message could not be read"));
+        },
+        terminate: async () => worker.terminate(),
+        hold: () => {},
+    };
+};
+
+export const workerPort: Platform["workerPort"] = () => {
+    const scope = globalThis as unknown as Worker;
+    return {
+        post: (message, transfer = []) =>
+            scope.postMessage(message, [...transfer]),
+        onMessage(told) {
+            scope.onmessage = ({ data }) => told(data);
+        },
+    };
+};
+
+/* A timer is clamped to 4 ms; a message to oneself is not. */
+let channel: MessageChannel | undefined;
+const resumed: (() => void)[] = [];
+
+export const yieldToEvents: Platform["yieldToEvents"] = () => {
+    if (!channel) {
+        channel = new MessageChannel();
+        channel.port1.onmessage = () => resumed.shift()?.();
+    }
+    const { port2 } = channel;
+    return new Promise((resolve) => {
+        resumed.push(resolve);
+        port2.postMessage(null);
+    });
+};
+
+export const logicalProcessors: Platform["logicalProcessors"] = () =>
+    navigator.hardwareConcurrency || 1;
+
+/* WebKit has no SharedArrayBuffer even in an isolated page, and can't post
+ * shared memory there. */
+export const canShareMemory: Platform["canShareMemory"] = () =>
+    globalThis.crossOriginIsolated === true &&
+    typeof SharedArrayBuffer === "function";
+
+export const fetchModule: Platform["fetchModule"] = async (name) =>
+    fetch(wasmUrls[name]());
+
+function urlsOfName(
+    name: string,
+    modelBase: string | URL | undefined,
+): string[] {
+    const wanted = name.toLowerCase();
+    const entry = manifest.models.find(
+        (model) => model.name === wanted || model.aliases.includes(wanted),
+    );
+    if (!entry) {
+        const names = manifest.models.map((model) => model.name).join(", ");
+        throw new PipitError(
+            "not-found",
+            `no model ${name}; there are: ${names}`,
+        );
+    }
+    const urls = entry.sources.flatMap(({ kind, urls = [] }) =>
+        kind === "https" ? urls : [],
+    );
+    if (!modelBase) return urls;
+    const base = new URL(String(modelBase).replace(/\/?$/, "/"), location.href);
+    return [new URL(entry.file, base).href, ...urls];
+}
+
+export const locate: Platform["locate"] = async (source, { modelBase }) => {
+    const isAddress = /^[a-z][a-z+.-]*:|\/|\.gguf$/i.test(source);
+    const urls = isAddress
+        ? [new URL(source, location.href).href]
+        : urlsOfName(source, modelBase);
+    if (urls.length > 0) return { kind: "url", urls };
+    throw new PipitError("not-found", `${source} has no address for a page`);
+};
+
+export const openPath: Platform["openPath"] = (path) => {
+    throw new PipitError("unsupported", `no files by path in a page: ${path}`);
+};

@@ -1,0 +1,123 @@
+/* node.ts — #platform of Node. */
+import * as fs from "node:fs";
+import { readFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+import { fileURLToPath } from "node:url";
+import { parentPort, Worker } from "node:worker_threads";
+import type { ByteSource } from "../engine/source.js";
+import { PipitError } from "../errors.js";
+import { findModel, resolveModel } from "../node/models.js";
+import type { Platform } from "./types.js";
+
+const programs = {
+    engine: "./worker.node.js",
+    template: "./template.node.js",
+};
+
+export const startWorker: Platform["startWorker"] = (program, url) => {
+    const worker = new Worker(
+        new URL(url ?? programs[program], import.meta.url),
+        // A worker must not take part in what the process was started with.
+        { execArgv: [], stdin: false },
+    );
+    worker.unref();
+    return {
+        post: (message, transfer = []) =>
+            worker.postMessage(message, [...transfer]),
+        onMessage(told) {
+            worker.on("message", told);
+        },
+        onDeath(told) {
+            worker.on("error", told);
+            worker.on("messageerror", told);
+            worker.on("exit", (code) => told(new Error(`exit code ${code}`)));
+        },
+        terminate: async () => {
+            await worker.terminate();
+        },
+        hold: (on) => (on ? worker.ref() : worker.unref()),
+    };
+};
+
+export const workerPort: Platform["workerPort"] = () => {
+    if (!parentPort)
+        throw new PipitError("environment", "this program is for a worker");
+    const port = parentPort;
+    return {
+        post: (message, transfer = []) =>
+            port.postMessage(message, [...transfer]),
+        onMessage(told) {
+            port.on("message", told);
+        },
+    };
+};
+
+export const yieldToEvents: Platform["yieldToEvents"] = () =>
+    new Promise((resolve) => setImmediate(resolve));
+
+export const logicalProcessors: Platform["logicalProcessors"] = () =>
+    availableParallelism();
+
+export const canShareMemory: Platform["canShareMemory"] = () => true;
+
+export const fetchModule: Platform["fetchModule"] = async (name) =>
+    new Uint8Array(await readFile(new URL(`./${name}.wasm`, import.meta.url)));
+
+/* A name of the manifest wins over a file of that name: ./name is the file. */
+export const locate: Platform["locate"] = async (source, options) => {
+    if (/^(https?|blob|data):/i.test(source))
+        return { kind: "url", urls: [source] };
+    if (/^file:/i.test(source))
+        return { kind: "path", path: fileURLToPath(source) };
+    if (findModel(source) || !/[./\\]/.test(source)) {
+        const { signal, onProgress } = options;
+        const path = await resolveModel(source, { signal, onProgress });
+        return { kind: "path", path };
+    }
+    return { kind: "path", path: source };
+};
+
+function systemError(cause: unknown, path: string): PipitError {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    const absent = code === "ENOENT" || code === "ENOTDIR";
+    return new PipitError(
+        absent ? "not-found" : "io",
+        absent ? `no file ${path}` : `can't read ${path}: ${message}`,
+        { cause },
+    );
+}
+
+export const openPath: Platform["openPath"] = (path): ByteSource => {
+    let file = -1;
+    try {
+        file = fs.openSync(path, "r");
+        const stat = fs.fstatSync(file);
+        if (stat.isDirectory())
+            throw new PipitError("io", `${path} is a folder`);
+        return fileSource(file, path, stat.isFile() ? stat.size : 0);
+    } catch (cause) {
+        if (file >= 0) fs.closeSync(file);
+        throw cause instanceof PipitError ? cause : systemError(cause, path);
+    }
+};
+
+/* Reads straight into the target: no piece of the file is ever a JavaScript
+ * object. */
+function fileSource(file: number, path: string, total: number): ByteSource {
+    let ended = false;
+    return {
+        total,
+        pull: async () => !ended,
+        take(target) {
+            try {
+                const n = fs.readSync(file, target, 0, target.length, null);
+                ended = n === 0;
+                return n;
+            } catch (cause) {
+                throw systemError(cause, path);
+            }
+        },
+        close: async () => fs.closeSync(file),
+    };
+}
+

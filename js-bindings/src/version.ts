@@ -1,0 +1,2 @@
+/** The package's version; the modules are built from the same sources. */
+export const version = "0.1.0";

@@ -1,0 +1,259 @@
+/* server.ts — the worker of a model: takes calls, works on them in slices, and
+ * answers each exactly once. */
+import { yieldToEvents } from "#platform";
+import { generate } from "../engine/generation.js";
+import { createMemory, Instance, instantiate } from "../engine/instance.js";
+import { ModelHandle } from "../engine/model.js";
+import { Pace } from "../engine/pace.js";
+import { SessionHandle } from "../engine/session.js";
+import { Task } from "../engine/task.js";
+import { PipitError } from "../errors.js";
+import type {
+    Args,
+    CallMessage,
+    ErrorData,
+    FromWorker,
+    Method,
+    OpenedSession,
+    Result,
+    ThreadStart,
+    ToWorker,
+} from "../protocol.js";
+import type { ModelMemory } from "../types.js";
+import { openSource } from "./source.js";
+
+export function errorData(error: PipitError): ErrorData {
+    const { code, message, details } = error;
+    return { code, message, details };
+}
+
+export interface Host {
+    post(message: FromWorker, transfer?: ArrayBuffer[]): void;
+    fatal(cause: unknown): void;
+}
+
+type Start = Extract<ToWorker, { type: "start" }>;
+type Later = Exclude<ToWorker, { type: "start" | "thread" }>;
+type Handlers = {
+    readonly [M in Method]: (
+        args: Args<M>,
+        task: Task,
+    ) => Promise<Result<M>> | Result<M>;
+};
+type Piece = Extract<ToWorker, { type: "piece" }>["piece"];
+
+const kvTypes = { f16: 0, f32: 1 } as const;
+
+/** What a result holds that should move instead of being copied. */
+function transferable(result: unknown): ArrayBuffer[] {
+    return ArrayBuffer.isView(result) && result.buffer instanceof ArrayBuffer
+        ? [result.buffer]
+        : [];
+}
+
+export class Server {
+    readonly #host: Host;
+    readonly #model: ModelHandle;
+    readonly #instance: Instance;
+    readonly #pace = new Pace(yieldToEvents);
+    readonly #tasks = new Map<number, Task>();
+    readonly #pulls = new Map<number, (piece: Piece) => void>();
+    readonly #sessions = new Map<number, SessionHandle>();
+    #lastSession = 0;
+    #threadsReady: (() => void) | undefined;
+
+    static async start(start: Start, host: Host): Promise<Server> {
+        const memory = start.memory ?? createMemory(false);
+        const exports = await instantiate(start.module, memory);
+        const instance = new Instance(memory, exports);
+        return new Server(instance, exports, start.threads, host);
+    }
+
+    private constructor(
+        instance: Instance,
+        exports: ConstructorParameters<typeof ModelHandle>[1],
+        threads: number,
+        host: Host,
+    ) {
+        this.#host = host;
+        this.#instance = instance;
+        this.#model = new ModelHandle(instance, exports, threads, (starts) =>
+            this.#startThreads(starts),
+        );
+    }
+
+    receive(message: Later): void {
+        switch (message.type) {
+            case "call":
+                void this.#answer(message);
+                break;
+            case "abort":
+                this.#tasks
+                    .get(message.id)
+                    ?.abort(new PipitError("aborted", "aborted"));
+                break;
+            case "taken": {
+                const task = this.#tasks.get(message.id);
+                if (task) task.taken = message.n;
+                task?.wake();
+                break;
+            }
+            case "stop":
+                this.#tasks.get(message.id)?.stop();
+                break;
+            case "piece":
+                this.#pulls.get(message.id)?.(message.piece);
+                break;
+            case "threads-ready":
+                this.#threadsReady?.();
+                break;
+        }
+    }
+
+    async #answer({ id, method, args }: CallMessage): Promise<void> {
+        const task = this.#newTask(id);
+        this.#tasks.set(id, task);
+        try {
+            const handler = this.#handlers[method] as (
+                args: unknown,
+                task: Task,
+            ) => unknown;
+            const result = await handler(args, task);
+            const message = { type: "result", id, result } as const;
+            this.#host.post(message, transferable(result));
+        } catch (failure) {
+            // What is no PipitError is a trap: the instance is not to be used.
+            if (!(failure instanceof PipitError)) this.#host.fatal(failure);
+            else
+                this.#host.post({
+                    type: "error",
+                    id,
+                    error: errorData(failure),
+                });
+        } finally {
+            this.#tasks.delete(id);
+            this.#pulls.delete(id);
+        }
+    }
+
+    #newTask(id: number): Task {
+        const { post } = this.#host;
+        const events = {
+            progress: (progress: Parameters<Task["events"]["progress"]>[0]) =>
+                post({ type: "progress", id, progress }),
+            tokens: (items: Parameters<Task["events"]["tokens"]>[0]) =>
+                post({ type: "tokens", id, items }),
+            pull: () => this.#pull(id),
+        };
+        return new Task(events, this.#pace);
+    }
+
+    async #pull(id: number): Promise<Uint8Array | null> {
+        const piece = await new Promise<Piece>((resolve) => {
+            this.#pulls.set(id, resolve);
+            this.#host.post({ type: "pull", id });
+        });
+        if (piece === null || piece instanceof Uint8Array) return piece;
+        throw new PipitError(piece.code, piece.message, {
+            details: piece.details,
+        });
+    }
+
+    #startThreads(starts: readonly ThreadStart[]): Promise<void> {
+        return new Promise((resolve) => {
+            this.#threadsReady = resolve;
+            this.#host.post({ type: "threads", starts });
+        });
+    }
+
+    #session(id: number): SessionHandle {
+        const session = this.#sessions.get(id);
+        if (session) return session;
+        throw new PipitError("closed", "the session is closed");
+    }
+
+    #memory(): ModelMemory {
+        let sessions = 0;
+        for (const session of this.#sessions.values()) sessions += session.bytes;
+        return {
+            weights: this.#model.bytes,
+            sessions,
+            total: this.#instance.heap.bytes,
+        };
+    }
+
+    readonly #handlers: Handlers = {
+        load: async (args, task) => {
+            const source = await openSource(args.source, task);
+            const loaded = await this.#model.load(source, args, task);
+            return { ...loaded, memory: this.#memory() };
+        },
+        loadTokenizer: async ({ source }, task) =>
+            this.#model.loadTokenizer(await openSource(source, task), task),
+        tokenize: ({ text, flags }) =>
+            this.#model.tokenizer.tokenize(text, flags),
+        detokenize: ({ tokens, flags }) =>
+            this.#model.tokenizer.detokenize(tokens, flags),
+        createSession: (args) => this.#createSession(args),
+        closeSession: ({ session }, task) => this.#closeSession(session, task),
+        eval: ({ session: id, mode, tokens, allLogits }, task) => {
+            const session = this.#session(id);
+            return session.run(task, async () => ({
+                kept: await session.evaluate(task, mode, tokens, allLogits),
+                length: session.length,
+            }));
+        },
+        score: (args, task) => {
+            const session = this.#session(args.session);
+            return session.run(task, () => session.score(task, args));
+        },
+        rewind: ({ session: id, n }, task) => {
+            const session = this.#session(id);
+            return session.run(task, async () => {
+                session.rewind(n);
+                return { length: session.length };
+            });
+        },
+        logits: (args, task) => {
+            const session = this.#session(args.session);
+            return session.run(task, async () => session.logits(args));
+        },
+        tokens: ({ session: id }, task) => {
+            const session = this.#session(id);
+            return session.run(task, async () => session.tokens());
+        },
+        generate: (spec, task) => {
+            const session = this.#session(spec.session);
+            const { pointer } = this.#model.tokenizer;
+            return session.run(task, () =>
+                generate(this.#instance, session, pointer, spec, task),
+            );
+        },
+    };
+
+    #createSession(args: Args<"createSession">): OpenedSession {
+        const session = this.#model.openSession(
+            args.contextLength,
+            kvTypes[args.kvType],
+        );
+        this.#sessions.set(++this.#lastSession, session);
+        return {
+            session: this.#lastSession,
+            contextLength: session.contextLength,
+            memory: this.#memory(),
+        };
+    }
+
+    async #closeSession(id: number, task: Task): Promise<ModelMemory> {
+        const session = this.#sessions.get(id);
+        if (session) {
+            this.#sessions.delete(id);
+            session.closed = true;
+            session.running?.abort(
+                new PipitError("closed", "the session was closed"),
+            );
+            await session.queue.run(task, async () => session.close());
+        }
+        return this.#memory();
+    }
+}
