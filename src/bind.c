@@ -6,18 +6,19 @@
 #define NAME_BYTES 64u
 
 typedef enum shape {
-    VOCAB, EMBD, HEADS, KV_HEADS, QKV, HEAD_DIM, FFN, FFN_UP, HALF_ROT, ONE
+    VOCAB, EMBD, HEADS, KV_HEADS, QKV, HEAD_DIM, FFN, GATE_UP, HALF_ROT, ONE
 } shape;
 
 typedef enum need {
     ALWAYS,
     OPTIONAL,
-    IF_SPLIT_QKV,  /* unless attn_qkv is there */
-    IF_FUSED_QKV,
-    IF_SPLIT_FFN,  /* unless ffn_up holds the gate */
-    IF_QK_NORM,
-    IF_POST_NORMS,
-    IF_LONGROPE
+    FUSED_QKV, /* families that have it; others may */
+    SPLIT_QKV, /* where attn_qkv is not */
+    FUSED_FFN, /* ffn_up holds the gate too */
+    SPLIT_FFN,
+    QK_NORM,
+    POST_NORMS,
+    LONGROPE
 } need;
 
 typedef struct spec {
@@ -36,35 +37,36 @@ static const spec model_specs[] = {
     {"output.bias", IN_MODEL(output_bias), VOCAB, ONE, OPTIONAL},
     {"rope_freqs.weight", IN_MODEL(rope_freqs), HALF_ROT, ONE, OPTIONAL},
     {"rope_factors_long.weight", IN_MODEL(rope_factors_long), HALF_ROT, ONE,
-     IF_LONGROPE},
+     LONGROPE},
     {"rope_factors_short.weight", IN_MODEL(rope_factors_short), HALF_ROT, ONE,
-     IF_LONGROPE},
+     LONGROPE},
 };
 
 static const spec layer_specs[] = {
     {"attn_norm.weight", IN_LAYER(attn_norm), EMBD, ONE, ALWAYS},
-    {"attn_qkv.weight", IN_LAYER(attn_qkv), EMBD, QKV, IF_FUSED_QKV},
-    {"attn_q.weight", IN_LAYER(attn_q), EMBD, HEADS, IF_SPLIT_QKV},
-    {"attn_k.weight", IN_LAYER(attn_k), EMBD, KV_HEADS, IF_SPLIT_QKV},
-    {"attn_v.weight", IN_LAYER(attn_v), EMBD, KV_HEADS, IF_SPLIT_QKV},
+    {"attn_qkv.weight", IN_LAYER(attn_qkv), EMBD, QKV, FUSED_QKV},
+    {"attn_q.weight", IN_LAYER(attn_q), EMBD, HEADS, SPLIT_QKV},
+    {"attn_k.weight", IN_LAYER(attn_k), EMBD, KV_HEADS, SPLIT_QKV},
+    {"attn_v.weight", IN_LAYER(attn_v), EMBD, KV_HEADS, SPLIT_QKV},
     {"attn_output.weight", IN_LAYER(attn_output), HEADS, EMBD, ALWAYS},
     {"attn_q.bias", IN_LAYER(attn_q_bias), HEADS, ONE, OPTIONAL},
     {"attn_k.bias", IN_LAYER(attn_k_bias), KV_HEADS, ONE, OPTIONAL},
     {"attn_v.bias", IN_LAYER(attn_v_bias), KV_HEADS, ONE, OPTIONAL},
     {"attn_output.bias", IN_LAYER(attn_output_bias), EMBD, ONE, OPTIONAL},
-    {"attn_q_norm.weight", IN_LAYER(attn_q_norm), HEAD_DIM, ONE, IF_QK_NORM},
-    {"attn_k_norm.weight", IN_LAYER(attn_k_norm), HEAD_DIM, ONE, IF_QK_NORM},
+    {"attn_q_norm.weight", IN_LAYER(attn_q_norm), HEAD_DIM, ONE, QK_NORM},
+    {"attn_k_norm.weight", IN_LAYER(attn_k_norm), HEAD_DIM, ONE, QK_NORM},
     {"post_attention_norm.weight", IN_LAYER(attn_post_norm), EMBD, ONE,
-     IF_POST_NORMS},
+     POST_NORMS},
     {"ffn_norm.weight", IN_LAYER(ffn_norm), EMBD, ONE, ALWAYS},
-    {"ffn_gate.weight", IN_LAYER(ffn_gate), EMBD, FFN, IF_SPLIT_FFN},
-    {"ffn_up.weight", IN_LAYER(ffn_up), EMBD, FFN_UP, ALWAYS},
+    {"ffn_gate.weight", IN_LAYER(ffn_gate), EMBD, FFN, SPLIT_FFN},
+    {"ffn_up.weight", IN_LAYER(ffn_up), EMBD, FFN, SPLIT_FFN},
+    {"ffn_up.weight", IN_LAYER(ffn_gate_up), EMBD, GATE_UP, FUSED_FFN},
     {"ffn_down.weight", IN_LAYER(ffn_down), FFN, EMBD, ALWAYS},
     {"ffn_gate.bias", IN_LAYER(ffn_gate_bias), FFN, ONE, OPTIONAL},
     {"ffn_up.bias", IN_LAYER(ffn_up_bias), FFN, ONE, OPTIONAL},
     {"ffn_down.bias", IN_LAYER(ffn_down_bias), EMBD, ONE, OPTIONAL},
     {"post_ffw_norm.weight", IN_LAYER(ffn_post_norm), EMBD, ONE,
-     IF_POST_NORMS},
+     POST_NORMS},
 };
 
 typedef struct binder {
@@ -90,7 +92,7 @@ static uint64_t extent(const binder *b, shape s, uint32_t layer) {
         case QKV: return q + 2 * kv;
         case HEAD_DIM: return h->head_dim;
         case FFN: return p->n_ff;
-        case FFN_UP: return h->arch->fused ? 2 * (uint64_t)p->n_ff : p->n_ff;
+        case GATE_UP: return 2 * (uint64_t)p->n_ff;
         case HALF_ROT: return h->n_rot / 2;
         case ONE: break;
     }
@@ -125,20 +127,26 @@ static const pipit_tensor *find(const binder *b, const char *name,
     return i == UINT64_MAX ? NULL : pipit_gguf_tensor(b->file, i);
 }
 
-static bool is_needed(const binder *b, need n, const uint32_t *layer) {
+typedef enum claim { SKIP, MAY, MUST } claim;
+
+/* Whether the model takes a tensor. */
+static claim claim_of(const binder *b, need n, const uint32_t *layer) {
     const pipit_arch *arch = b->h->arch;
     switch (n) {
-        case ALWAYS: return true;
-        case OPTIONAL: return false;
-        case IF_SPLIT_QKV:
-            return !arch->fused && !find(b, "attn_qkv.weight", layer);
-        case IF_FUSED_QKV: return arch->fused;
-        case IF_SPLIT_FFN: return !arch->fused;
-        case IF_QK_NORM: return arch->qk_norm;
-        case IF_POST_NORMS: return arch->post_norms;
-        case IF_LONGROPE: return b->h->rope.scaling == PIPIT_ROPE_LONG;
+        case ALWAYS: return MUST;
+        case OPTIONAL: return MAY;
+        case FUSED_QKV: return arch->fused ? MUST : MAY;
+        case SPLIT_QKV:
+            return arch->fused || find(b, "attn_qkv.weight", layer) ? SKIP
+                                                                    : MUST;
+        case FUSED_FFN: return arch->fused ? MUST : SKIP;
+        case SPLIT_FFN: return arch->fused ? SKIP : MUST;
+        case QK_NORM: return arch->qk_norm ? MUST : SKIP;
+        case POST_NORMS: return arch->post_norms ? MUST : SKIP;
+        case LONGROPE:
+            return b->h->rope.scaling == PIPIT_ROPE_LONG ? MUST : SKIP;
     }
-    return true;
+    return MUST;
 }
 
 static pipit_status check_shape(binder *b, const spec *s,
@@ -198,11 +206,12 @@ static pipit_status place_vector(binder *b, const pipit_tensor *t,
 static pipit_status bind_one(binder *b, const spec *s, const uint32_t *layer,
                              uint8_t *base) {
     const pipit_tensor *t = find(b, s->name, layer);
+    claim claim = claim_of(b, s->need, layer);
     pipit_slot slot = {.tensor = t};
     pipit_status status;
+    if (claim == SKIP || (claim == MAY && !t)) return PIPIT_OK;
     if (!t) {
         char full[NAME_BYTES];
-        if (!is_needed(b, s->need, layer)) return PIPIT_OK;
         full_name(s->name, layer, full);
         return pipit_fail(b->error, PIPIT_E_MODEL, PIPIT_NO_OFFSET,
                           "missing tensor %s", full);
@@ -237,10 +246,9 @@ static void split_fused(const pipit_hparams *h, pipit_layer *l) {
         l->attn_k = rows_of(&l->attn_qkv, q, kv);
         l->attn_v = rows_of(&l->attn_qkv, q + kv, kv);
     }
-    if (h->arch->fused) {
-        pipit_matrix both = l->ffn_up;
-        l->ffn_gate = rows_of(&both, 0, l->params.n_ff);
-        l->ffn_up = rows_of(&both, l->params.n_ff, l->params.n_ff);
+    if (l->ffn_gate_up.groups) {
+        l->ffn_gate = rows_of(&l->ffn_gate_up, 0, l->params.n_ff);
+        l->ffn_up = rows_of(&l->ffn_gate_up, l->params.n_ff, l->params.n_ff);
     }
 }
 

@@ -23,8 +23,9 @@ typedef struct pipit_layer {
     const float *ffn_up_bias;
     const float *ffn_down_bias; /* (n_embd) or NULL */
     const float *ffn_post_norm; /* (n_embd) or NULL */
-    pipit_matrix attn_qkv;      /* only to load: split into the next three */
+    pipit_matrix attn_qkv;      /* as loaded, split into the next three */
     pipit_matrix attn_q, attn_k, attn_v, attn_output;
+    pipit_matrix ffn_gate_up; /* as loaded, split into the next two */
     pipit_matrix ffn_gate, ffn_up, ffn_down;
 } pipit_layer;
 
