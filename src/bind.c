@@ -144,7 +144,12 @@ static claim claim_of(const binder *b, need n, const uint32_t *layer) {
         case QK_NORM: return arch->qk_norm ? MUST : SKIP;
         case POST_NORMS: return arch->post_norms ? MUST : SKIP;
         case LONGROPE:
-            return b->h->rope.scaling == PIPIT_ROPE_LONG ? MUST : SKIP;
+            /* Files say it by the type of scaling, by the tensors, or both. */
+            return b->h->rope.scaling == PIPIT_ROPE_LONG ||
+                           find(b, "rope_factors_long.weight", NULL) ||
+                           find(b, "rope_factors_short.weight", NULL)
+                       ? MUST
+                       : SKIP;
     }
     return MUST;
 }

@@ -31,10 +31,10 @@ static double yarn_ramp(const pipit_rope_params *p, uint32_t n_rot,
 }
 
 static const float *factors_of(const pipit_model *model, uint32_t n_context) {
-    const pipit_rope_params *p = &model->h.rope;
-    if (p->scaling != PIPIT_ROPE_LONG) return model->rope_freqs;
-    return n_context > p->original_context ? model->rope_factors_long
-                                           : model->rope_factors_short;
+    if (!model->rope_factors_long) return model->rope_freqs;
+    return n_context > model->h.rope.original_context
+               ? model->rope_factors_long
+               : model->rope_factors_short;
 }
 
 void pipit_rope_freqs(const pipit_model *model, bool windowed,
