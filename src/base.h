@@ -73,6 +73,9 @@ static inline bool pipit_string_is(pipit_string s, const char *literal) {
 static inline uint32_t pipit_min_u32(uint32_t a, uint32_t b) {
     return a < b ? a : b;
 }
+static inline uint64_t pipit_min_u64(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
 static inline size_t pipit_min_size(size_t a, size_t b) {
     return a < b ? a : b;
 }

@@ -5,15 +5,16 @@
 
 #include "base.h"
 
-/* Index of a key, UINT64_MAX when absent. Constant time. */
+/* Index of a key, UINT64_MAX when absent. A binary search. */
 uint64_t pipit_gguf_key(const pipit_file *file, const char *key);
-/* Index of a tensor by name, UINT64_MAX when absent. Constant time. */
+/* Index of a tensor by name, UINT64_MAX when absent. A binary search. */
 uint64_t pipit_gguf_tensor_index(const pipit_file *file, const char *name,
                                  size_t n_bytes);
 
 /* Optional scalars: *out keeps its value when the key is absent; a value of the
  * wrong type or out of range is PIPIT_E_MODEL naming the key. Any integer type
- * whose value fits is taken (writers are inconsistent); reals take f32/f64. */
+ * whose value fits is taken (writers are inconsistent); reals take f32/f64 and
+ * refuse what is not finite. */
 pipit_status pipit_gguf_u32(const pipit_file *file, const char *key,
                             uint32_t *out, pipit_error *error);
 pipit_status pipit_gguf_f32(const pipit_file *file, const char *key, float *out,
@@ -34,9 +35,9 @@ typedef struct pipit_gguf_array {
     uint64_t index;            /* of the value */
     pipit_value_type type;     /* of the elements */
     uint64_t n;
-    const uint8_t *bytes;      /* first element, for fixed-size types */
+    const uint8_t *bytes;      /* first element; NULL for strings */
 } pipit_gguf_array;
-/* *out is left with n = 0 and bytes NULL when absent. A key that is no array of
+/* *out is set to n = 0 and bytes NULL when absent. A key that is no array of
  * `type` is PIPIT_E_MODEL (use pipit_gguf_array_any to take any). */
 pipit_status pipit_gguf_array_of(const pipit_file *file, const char *key,
                                  pipit_value_type type, pipit_gguf_array *out,
@@ -46,9 +47,13 @@ pipit_status pipit_gguf_array_any(const pipit_file *file, const char *key,
 pipit_string pipit_gguf_string_at(const pipit_file *file,
                                   const pipit_gguf_array *array, uint64_t i);
 
-/* A tensor by index, in the order of the file's directory. */
+/* A tensor by index, in the order of the file's directory. Extents lie within
+ * the file (when its size is known), are aligned and don't overlap; they may
+ * have gaps between them and any order. */
 const pipit_tensor *pipit_gguf_tensor(const pipit_file *file, uint64_t i);
 /* Absolute offset of the data section. */
 uint64_t pipit_gguf_data_offset(const pipit_file *file);
+/* Bytes of memory the file holds now: the header and its tables. */
+uint64_t pipit_gguf_bytes(const pipit_file *file);
 
 #endif

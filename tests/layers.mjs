@@ -13,7 +13,7 @@ const source = fileURLToPath(new URL("../src", import.meta.url));
  */
 const layers = [
     { files: ["pipit.h", "base", "arena", "reader", "mathf", "alloc_native"] },
-    { files: ["gguf", "quant"] },
+    { files: ["gguf*", "quant*"] },
     { files: ["threads*"], only: ["pipit.h", "base", "arena"] },
     {
         files: ["kernels/*"],
