@@ -89,9 +89,5 @@ typedef struct pipit_kernels {
 const pipit_kernels *pipit_kernels_at(uint32_t i);
 /* By name; NULL when this build has none of that name. */
 const pipit_kernels *pipit_kernels_find(const char *name);
-/* The fastest on this machine, by measuring a small product (a few ms).
- * now: monotonic milliseconds; NULL: the last in the list. */
-const pipit_kernels *pipit_kernels_choose(double (*now)(void), uint8_t *scratch,
-                                          size_t scratch_bytes);
 
 #endif

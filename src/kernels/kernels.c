@@ -1,0 +1,16 @@
+/* kernels.c — the list of this build's implementations, slowest first. */
+#include "scalar.h"
+
+static const pipit_kernels *const all[] = {
+    &pipit_kernels_scalar,
+};
+
+const pipit_kernels *pipit_kernels_at(uint32_t i) {
+    return i < sizeof all / sizeof all[0] ? all[i] : NULL;
+}
+
+const pipit_kernels *pipit_kernels_find(const char *name) {
+    for (uint32_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        if (strcmp(all[i]->name, name) == 0) return all[i];
+    return NULL;
+}
