@@ -4,6 +4,10 @@
 
 #include <math.h>
 
+/* Below it the scale 1 / temperature may be infinite; the best token's share is
+ * 1 long before. */
+#define MIN_TEMPERATURE 1e-30f
+
 void pipit_sampling_defaults(pipit_sampling *out) {
     if (out) *out = (pipit_sampling){.repetition_penalty = 1.0f};
 }
@@ -176,7 +180,7 @@ static uint32_t filter(const pipit_sampling *o, pipit_candidate *c, uint32_t n,
         pipit_candidate next =
             kept < r.n_given ? c[n - 1 - kept] : give(&r);
         float p = pipit_expf(next.logit - max);
-        if (kept > 0 && (p < o->min_p || p == 0)) break;
+        if (next.logit == -INFINITY || p < o->min_p) break;
         kept++;
         sum += p;
         if (by_p && sum >= o->top_p * total) break;
@@ -190,11 +194,10 @@ static uint32_t draw(pipit_sampler *s, const pipit_candidate *c, uint32_t n,
                      float max) {
     float scale = 1.0f / s->options.temperature;
     double total = 0;
-    if (!is_finite(scale)) return best_of(c, n)->token;
     for (uint32_t i = n; i-- > 0;)
         total += pipit_expf((c[i].logit - max) * scale);
     double left = pipit_rng_unit(&s->rng) * total;
-    uint32_t last = best_of(c, n)->token;
+    uint32_t last = PIPIT_NO_TOKEN;
     for (uint32_t i = n; i-- > 0;) {
         double w = pipit_expf((c[i].logit - max) * scale);
         if (w == 0) continue;
@@ -214,7 +217,7 @@ pipit_status pipit_sampler_pick(pipit_sampler *s, const float *logits,
     const pipit_candidate *best = best_of(c, n);
     float max = best->logit;
     if (max == -INFINITY) return PIPIT_E_STATE;
-    if (o->temperature == 0) {
+    if (o->temperature < MIN_TEMPERATURE) {
         *token = best->token;
         return PIPIT_OK;
     }
@@ -236,24 +239,29 @@ static float max_logit(const float *logits, uint32_t n) {
     return max;
 }
 
-/* log of the sum of exp(logits - max), in double and in the order of ids. */
-static double log_sum(const float *logits, uint32_t n, float max) {
-    double sum = 0;
+/* log of the sum of exp(logits), in double and in the order of ids; NaN when
+ * there is no distribution: no finite logit, or an infinite one. */
+static double log_sum(const float *logits, uint32_t n) {
+    double max = (double)max_logit(logits, n), sum = 0;
     for (uint32_t i = 0; i < n; i++)
-        if (logits[i] == logits[i]) sum += pipit_expf(logits[i] - max);
-    return pipit_log(sum);
+        if (logits[i] == logits[i]) sum += pipit_exp((double)logits[i] - max);
+    return max + pipit_log(sum);
+}
+
+/* -infinity for what has no probability, NaN among it. */
+static float logprob(float logit, double log_total) {
+    double p = (double)logit - log_total;
+    return p == p ? (float)p : -INFINITY;
 }
 
 float pipit_logprob_of(const float *logits, uint32_t n_vocab, uint32_t token) {
-    float max = max_logit(logits, n_vocab);
-    if (token >= n_vocab || !is_finite(max)) return -INFINITY;
-    return (float)((double)logits[token] - max - log_sum(logits, n_vocab, max));
+    if (token >= n_vocab) return -INFINITY;
+    return logprob(logits[token], log_sum(logits, n_vocab));
 }
 
 void pipit_logprob_best(const float *logits, uint32_t n_vocab, uint32_t n,
                         pipit_logprob *out) {
-    float max = max_logit(logits, n_vocab);
-    double log_total = is_finite(max) ? log_sum(logits, n_vocab, max) : 0;
+    double log_total = log_sum(logits, n_vocab);
     uint32_t held = 0;
     for (uint32_t i = 0; i < n_vocab; i++) {
         float x = logits[i] == logits[i] ? logits[i] : -INFINITY;
@@ -266,7 +274,7 @@ void pipit_logprob_best(const float *logits, uint32_t n_vocab, uint32_t n,
         out[at] = (pipit_logprob){i, x};
     }
     for (uint32_t i = 0; i < held; i++)
-        out[i].logprob = (float)((double)out[i].logprob - max - log_total);
+        out[i].logprob = logprob(out[i].logprob, log_total);
     for (uint32_t i = held; i < n; i++)
         out[i] = (pipit_logprob){PIPIT_NO_TOKEN, -INFINITY};
 }

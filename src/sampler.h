@@ -1,6 +1,8 @@
 /* sampler.h — 8: logits to a token. The order of filters is pipit.h's. Nothing
- * is allocated while sampling; candidates are ordered by logit, ties by lower
- * id, so that a draw depends on nothing else. */
+ * is allocated while sampling. Filters rank candidates by logit, ties by lower
+ * id; the draw walks those that are left in a fixed order (best first, or all
+ * by falling id when nothing was filtered), so that it depends on nothing but
+ * the logits, the history and the seed. A logit that is NaN is never drawn. */
 #ifndef PIPIT_SAMPLER_H
 #define PIPIT_SAMPLER_H
 

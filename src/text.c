@@ -41,7 +41,8 @@ pipit_status pipit_text_check(const pipit_string *stops, size_t n_stops,
                           (uint64_t)PIPIT_MAX_STOPS);
     for (size_t i = 0; i < n_stops; i++) {
         const pipit_string *s = &stops[i];
-        if (s->n_bytes == 0 || s->n_bytes > PIPIT_MAX_STOP_BYTES ||
+        if (s->n_bytes == 0 || !s->bytes ||
+            s->n_bytes > PIPIT_MAX_STOP_BYTES ||
             !pipit_utf8_is_valid((const uint8_t *)s->bytes, s->n_bytes))
             return pipit_fail(error, PIPIT_E_ARGUMENT, PIPIT_NO_OFFSET,
                               "stop string %u is empty, longer than %u bytes "
