@@ -39,7 +39,8 @@ uint16_t pipit_f32_to_f16(float f) {
     uint32_t half = mantissa >> shift, rest = mantissa & ((1u << shift) - 1);
     uint32_t tie = 1u << (shift - 1);
     if (exponent >= 113) half += (exponent - 113) << 10;
-    if (rest > tie || (rest == tie && (half & 1))) half++; /* carries are right */
+    if (rest > tie || (rest == tie && (half & 1)))
+        half++; /* a carry into the exponent is right */
     return (uint16_t)(sign | half);
 }
 

@@ -165,7 +165,10 @@ static inline uint8_t *check_read(const char *path, size_t *n) {
 }
 
 #ifndef PIPIT_SOURCE_DIR
-#define PIPIT_SOURCE_DIR "."
+#define PIPIT_SOURCE_DIR "." /* tests are run from the root */
+#endif
+#ifndef PIPIT_SHARED_DIR
+#define PIPIT_SHARED_DIR PIPIT_SOURCE_DIR "/../shared"
 #endif
 
 /* A file below the folder of reference data: the environment's PIPIT_SHARED, or
@@ -175,7 +178,7 @@ static inline uint8_t *check_read_shared(const char *name, size_t *n) {
     const char *folder = getenv("PIPIT_SHARED");
     char path[1024];
     snprintf(path, sizeof path, "%s/%s",
-             folder ? folder : PIPIT_SOURCE_DIR "/../shared", name);
+             folder ? folder : PIPIT_SHARED_DIR, name);
     uint8_t *bytes = check_read(path, n);
     if (!bytes) printf("skipped: no reference data %s\n", name);
     return bytes;

@@ -1,6 +1,8 @@
 /* What a header holds, and when it may be asked. */
 #include "gguf_blob.h"
 
+#include <math.h>
+
 /* ---- what is there ----------------------------------------------------- */
 
 static void reads_scalars(void) {
@@ -141,7 +143,8 @@ static void looks_up_with_types(void) {
 }
 
 static void refuses_reals_out_of_range(void) {
-    static const double values[] = {1e39, -1e39, 1e308 * 10, 3.4028235677973366e38};
+    static const double values[] = {1e39, -1e39, (double)INFINITY,
+                                    3.4028235677973366e38};
     pipit_error error;
     begin(0, 5);
     for (size_t k = 0; k < 4; k++) {

@@ -249,7 +249,7 @@ static void expected_shares(const pipit_sampling *o, const float *logits,
 /* n_draws draws against the expected shares. */
 static void draws_follow(const pipit_sampling *o, const float *logits,
                          uint32_t n, int line) {
-    enum { n_draws = 20000 };
+    const int n_draws = 20000;
     double share[512], chi = 0, rest = 0;
     unsigned counts[512] = {0}, n_rest = 0, freedom = 0;
     fixture f;
