@@ -211,10 +211,10 @@ static pipit_status place_vector(binder *b, const pipit_tensor *t,
 static pipit_status bind_one(binder *b, const spec *s, const uint32_t *layer,
                              uint8_t *base) {
     const pipit_tensor *t = find(b, s->name, layer);
-    claim claim = claim_of(b, s->need, layer);
+    claim taken = claim_of(b, s->need, layer);
     pipit_slot slot = {.tensor = t};
     pipit_status status;
-    if (claim == SKIP || (claim == MAY && !t)) return PIPIT_OK;
+    if (taken == SKIP || (taken == MAY && !t)) return PIPIT_OK;
     if (!t) {
         char full[NAME_BYTES];
         full_name(s->name, layer, full);

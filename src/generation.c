@@ -72,8 +72,8 @@ pipit_status pipit_generation_open(pipit_session *session,
     size_t bytes = arena.used;
     g.allocator = pipit_allocator_or_platform(a);
     g.block_bytes = bytes;
-    arena = (pipit_arena){.base = pipit_take(g.allocator, bytes),
-                          .capacity = bytes};
+    void *block = arena.overflow ? NULL : pipit_take(g.allocator, bytes);
+    arena = (pipit_arena){.base = block, .capacity = bytes};
     if (!arena.base)
         return pipit_fail(error, PIPIT_E_MEMORY, PIPIT_NO_OFFSET,
                           "a generation needs %u bytes of memory and can't get "

@@ -59,7 +59,7 @@ pipit_status pipit_file_forecast(const pipit_file *file,
                           "space",
                           (uint64_t)pipit_session_context(&h, options));
     f.scratch_bytes += loader_bytes;
-    f.vocabulary_bytes = pipit_file_header_bytes(file) + tokenizer_bytes;
+    f.vocabulary_bytes = pipit_gguf_bytes(file) + tokenizer_bytes;
     f.total_bytes =
         f.weights_bytes + f.vocabulary_bytes + f.kv_bytes + f.scratch_bytes;
     *out = f;

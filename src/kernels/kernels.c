@@ -1,8 +1,16 @@
 /* kernels.c — the list of this build's implementations, slowest first. */
 #include "scalar.h"
+#include "vectors.h"
 
 static const pipit_kernels *const all[] = {
     &pipit_kernels_scalar,
+#ifdef PIPIT_HAVE_SIMD128
+    &pipit_kernels_simd128,
+#endif
+#ifdef PIPIT_HAVE_RELAXED
+    &pipit_kernels_relaxed_dot16,
+    &pipit_kernels_relaxed_dot_add,
+#endif
 };
 
 const pipit_kernels *pipit_kernels_at(uint32_t i) {

@@ -212,7 +212,7 @@ static void row_of_block(const pipit_form_info *form, const uint8_t *block,
                       q);
     for (uint32_t c = 0; c < 32; c++) {
         if (form->kind == PIPIT_FORM_SIMPLE) {
-            int32_t v = form->bits == 8 ? (int8_t)q[c] : q[c] - form->offset;
+            int32_t v = form->bits == 8 ? (int8_t)q[c] : (int32_t)q[c] - form->offset;
             out[c] = (float)v * d;
             if (form->has_min)
                 out[c] += pipit_f16_to_f32(pipit_load_u16(block + 8 + 2 * r));

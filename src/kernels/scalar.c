@@ -13,6 +13,15 @@ typedef struct act_block {
     int8_t q[32];
 } act_block;
 
+/* As the vector kernels do it: an f16 infinity or NaN counts as a finite number
+ * of 65536 and more. */
+static float widen_f16(uint16_t h) {
+    uint32_t bits = (uint32_t)(h & 0x7fff) << 13 | (uint32_t)(h >> 15) << 31;
+    float f;
+    memcpy(&f, &bits, sizeof f);
+    return f * 0x1p112f;
+}
+
 /* Nearest, ties to even; |x| < 2^22. */
 static float round_even(float x) {
     return (x + 12582912.0f) - 12582912.0f;
@@ -51,16 +60,16 @@ typedef struct sub_scales {
 
 static sub_scales scales_of(const pipit_form_info *form, const uint8_t *block,
                             uint32_t s, uint32_t r) {
-    float d = pipit_f16_to_f32(pipit_load_u16(block + 2 * r));
+    float d = widen_f16(pipit_load_u16(block + 2 * r));
     sub_scales out = {{d, d}, 0};
     if (form->kind == PIPIT_FORM_SIMPLE) {
         if (form->has_min)
-            out.min = pipit_f16_to_f32(pipit_load_u16(block + 8 + 2 * r));
+            out.min = widen_f16(pipit_load_u16(block + 8 + 2 * r));
     } else if (form->bits == 6) {
         for (uint32_t i = 0; i < 2; i++)
             out.scale[i] = d * (float)(int8_t)block[8 + 4 * (2 * s + i) + r];
     } else {
-        float dmin = pipit_f16_to_f32(pipit_load_u16(block + 8 + 2 * r));
+        float dmin = widen_f16(pipit_load_u16(block + 8 + 2 * r));
         out.scale[0] = out.scale[1] = d * (float)block[16 + 4 * s + r];
         out.min = -(dmin * (float)block[48 + 4 * s + r]);
     }
@@ -114,7 +123,7 @@ static float weight_at(const pipit_matrix *w, const uint8_t *group, uint32_t r,
     if (w->type == PIPIT_TYPE_F32)
         return pipit_load_f32(group + 16 * (size_t)c + 4 * r);
     uint16_t h = pipit_load_u16(group + 8 * (size_t)c + 2 * r);
-    return w->type == PIPIT_TYPE_F16 ? pipit_f16_to_f32(h)
+    return w->type == PIPIT_TYPE_F16 ? widen_f16(h)
                                      : pipit_bf16_to_f32(h);
 }
 
@@ -188,7 +197,7 @@ void pipit_scalar_gelu_mul(float *gate, const float *up, size_t n) {
 static float kv_at(const void *data, pipit_kv_type type, size_t i) {
     const uint8_t *bytes = data;
     return type == PIPIT_KV_F32 ? pipit_load_f32(bytes + 4 * i)
-                                : pipit_f16_to_f32(pipit_load_u16(bytes + 2 * i));
+                                : widen_f16(pipit_load_u16(bytes + 2 * i));
 }
 
 void pipit_scalar_attn_scores(const float *q, uint32_t n_heads, float scale,

@@ -1,0 +1,42 @@
+/* simd.h — the vector instructions, wasm's own or through SIMDe natively, and
+ * what the vector kernels share. */
+#ifndef PIPIT_SIMD_H
+#define PIPIT_SIMD_H
+
+#include "kernels.h"
+
+#ifdef PIPIT_SIMDE
+#define SIMDE_ENABLE_NATIVE_ALIASES
+#include <simde/wasm/simd128.h>
+/* What SIMDe 0.7 has no name for. */
+#define wasm_u8x16_splat(x) wasm_i8x16_splat((int8_t)(x))
+#define wasm_i16x8_relaxed_dot_i8x16_i7x16(a, b)                             \
+    wasm_i16x8_narrow_i32x4(                                                 \
+        wasm_i32x4_dot_i16x8(wasm_i16x8_extend_low_i8x16(a),                 \
+                             wasm_i16x8_extend_low_i8x16(b)),                \
+        wasm_i32x4_dot_i16x8(wasm_i16x8_extend_high_i8x16(a),                \
+                             wasm_i16x8_extend_high_i8x16(b)))
+#define wasm_i32x4_relaxed_dot_i8x16_i7x16_add(a, b, c)                      \
+    wasm_i32x4_add(wasm_i32x4_extadd_pairwise_i16x8(                         \
+                       wasm_i16x8_relaxed_dot_i8x16_i7x16(a, b)),            \
+                   c)
+#else
+#include <wasm_simd128.h>
+#endif
+
+#define PIPIT_INLINE static inline __attribute__((always_inline))
+
+/* Four f16 as f32, exactly: subnormals too, since 2^112 only moves the
+ * exponent. Infinity and NaN come out as finite numbers of 65536 and more. */
+PIPIT_INLINE v128_t pipit_f16x4(const void *p) {
+    v128_t wide = wasm_i32x4_load16x4(p); /* the sign fills the upper half */
+    v128_t bits = wasm_v128_and(wasm_i32x4_shl(wide, 13),
+                                wasm_i32x4_splat((int32_t)0x8fffe000));
+    return wasm_f32x4_mul(bits, wasm_f32x4_splat(0x1p112f));
+}
+
+PIPIT_INLINE v128_t pipit_bf16x4(const void *p) {
+    return wasm_i32x4_shl(wasm_u32x4_load16x4(p), 16);
+}
+
+#endif

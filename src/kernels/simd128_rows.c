@@ -1,0 +1,290 @@
+/* simd128_rows.c — rows and attention, lane for lane as scalar.c says. */
+#include "simd128_rows.h"
+
+#include "../mathf.h"
+#include "scalar.h"
+#include "simd.h"
+
+#include <math.h>
+
+/* pipit_expf, four at a time. */
+PIPIT_INLINE v128_t exp_4(v128_t x) {
+    const v128_t magic = wasm_f32x4_splat(12582912.0f);
+    v128_t shifted = wasm_f32x4_add(
+        wasm_f32x4_mul(x, wasm_f32x4_splat(1.44269504088896341f)), magic);
+    v128_t n = wasm_f32x4_sub(shifted, magic);
+    v128_t r =
+        wasm_f32x4_sub(x, wasm_f32x4_mul(n, wasm_f32x4_splat(0.693359375f)));
+    r = wasm_f32x4_sub(r, wasm_f32x4_mul(n, wasm_f32x4_splat(-2.12194440e-4f)));
+    static const float c[5] = {1.3981999507e-3f, 8.3334519073e-3f,
+                               4.1665795894e-2f, 1.6666665459e-1f,
+                               5.0000001201e-1f};
+    v128_t p = wasm_f32x4_splat(1.9875691500e-4f);
+    for (int i = 0; i < 5; i++)
+        p = wasm_f32x4_add(wasm_f32x4_mul(p, r), wasm_f32x4_splat(c[i]));
+    p = wasm_f32x4_add(wasm_f32x4_mul(p, wasm_f32x4_mul(r, r)), r);
+    p = wasm_f32x4_add(p, wasm_f32x4_splat(1.0f));
+    v128_t whole = wasm_i32x4_trunc_sat_f32x4(n);
+    v128_t half = wasm_i32x4_shr(whole, 1);
+    v128_t bias = wasm_i32x4_splat(127);
+    v128_t a = wasm_i32x4_shl(wasm_i32x4_add(half, bias), 23);
+    v128_t b = wasm_i32x4_shl(
+        wasm_i32x4_add(wasm_i32x4_sub(whole, half), bias), 23);
+    p = wasm_f32x4_mul(wasm_f32x4_mul(p, a), b);
+    v128_t low = wasm_f32x4_gt(x, wasm_f32x4_splat(-104.0f));
+    v128_t high = wasm_f32x4_gt(x, wasm_f32x4_splat(88.73f));
+    v128_t nan = wasm_f32x4_ne(x, x);
+    p = wasm_v128_and(p, low);
+    p = wasm_v128_bitselect(wasm_f32x4_splat(INFINITY), p, high);
+    return wasm_v128_bitselect(x, p, nan);
+}
+
+/* pipit_tanhf, four at a time. */
+PIPIT_INLINE v128_t tanh_4(v128_t x) {
+    static const float c[4] = {2.06390887954e-2f, -5.37397155531e-2f,
+                               1.33314422036e-1f, -3.33332819422e-1f};
+    v128_t a = wasm_f32x4_abs(x), s = wasm_f32x4_mul(x, x);
+    v128_t p = wasm_f32x4_splat(-5.70498872745e-3f);
+    for (int i = 0; i < 4; i++)
+        p = wasm_f32x4_add(wasm_f32x4_mul(p, s), wasm_f32x4_splat(c[i]));
+    p = wasm_f32x4_add(wasm_f32x4_mul(wasm_f32x4_mul(p, s), x), x);
+    v128_t one = wasm_f32x4_splat(1.0f);
+    v128_t e = exp_4(wasm_f32x4_mul(wasm_f32x4_splat(-2.0f), a));
+    v128_t t = wasm_f32x4_div(wasm_f32x4_sub(one, e), wasm_f32x4_add(one, e));
+    v128_t negative = wasm_f32x4_lt(x, wasm_f32x4_splat(0.0f));
+    t = wasm_v128_bitselect(wasm_f32x4_neg(t), t, negative);
+    return wasm_v128_bitselect(p, t,
+                               wasm_f32x4_lt(a, wasm_f32x4_splat(0.625f)));
+}
+
+PIPIT_INLINE float sum_lanes(v128_t v) {
+    return (wasm_f32x4_extract_lane(v, 0) + wasm_f32x4_extract_lane(v, 1)) +
+           (wasm_f32x4_extract_lane(v, 2) + wasm_f32x4_extract_lane(v, 3));
+}
+
+/* The last n % 4 elements at p, zeros after them. */
+PIPIT_INLINE v128_t load_tail(const float *p, size_t n) {
+    float lanes[4] = {0, 0, 0, 0};
+    memcpy(lanes, p, n * sizeof *p);
+    return wasm_v128_load(lanes);
+}
+
+PIPIT_INLINE void store_tail(float *p, size_t n, v128_t v) {
+    float lanes[4];
+    wasm_v128_store(lanes, v);
+    memcpy(p, lanes, n * sizeof *p);
+}
+
+void pipit_simd128_rms_norm(const float *x, const float *w, size_t n, float eps,
+                            float *y) {
+    v128_t sums = wasm_f32x4_splat(0);
+    size_t whole = n & ~(size_t)3, i;
+    for (i = 0; i < whole; i += 4) {
+        v128_t v = wasm_v128_load(x + i);
+        sums = wasm_f32x4_add(sums, wasm_f32x4_mul(v, v));
+    }
+    if (i < n) {
+        v128_t v = load_tail(x + i, n - i);
+        sums = wasm_f32x4_add(sums, wasm_f32x4_mul(v, v));
+    }
+    float scale = 1.0f / pipit_sqrtf(sum_lanes(sums) / (float)n + eps);
+    v128_t scales = wasm_f32x4_splat(scale);
+    for (i = 0; i < whole; i += 4) {
+        v128_t v = wasm_f32x4_mul(wasm_v128_load(x + i), scales);
+        wasm_v128_store(y + i, wasm_f32x4_mul(v, wasm_v128_load(w + i)));
+    }
+    for (; i < n; i++) y[i] = x[i] * scale * w[i];
+}
+
+void pipit_simd128_add(float *x, const float *y, size_t n) {
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4)
+        wasm_v128_store(x + i, wasm_f32x4_add(wasm_v128_load(x + i),
+                                              wasm_v128_load(y + i)));
+    for (; i < n; i++) x[i] += y[i];
+}
+
+PIPIT_INLINE v128_t silu_4(v128_t x) {
+    v128_t e = exp_4(wasm_f32x4_neg(x));
+    return wasm_f32x4_div(x, wasm_f32x4_add(wasm_f32x4_splat(1.0f), e));
+}
+
+PIPIT_INLINE v128_t gelu_4(v128_t x) {
+    v128_t cube = wasm_f32x4_mul(
+        wasm_f32x4_mul(wasm_f32x4_mul(wasm_f32x4_splat(0.044715f), x), x), x);
+    v128_t inner = wasm_f32x4_mul(wasm_f32x4_splat(0.79788456080286535588f),
+                                  wasm_f32x4_add(x, cube));
+    return wasm_f32x4_mul(
+        wasm_f32x4_mul(wasm_f32x4_splat(0.5f), x),
+        wasm_f32x4_add(wasm_f32x4_splat(1.0f), tanh_4(inner)));
+}
+
+void pipit_simd128_silu_mul(float *gate, const float *up, size_t n) {
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4)
+        wasm_v128_store(gate + i,
+                        wasm_f32x4_mul(silu_4(wasm_v128_load(gate + i)),
+                                       wasm_v128_load(up + i)));
+    pipit_scalar_silu_mul(gate + i, up + i, n - i);
+}
+
+void pipit_simd128_gelu_mul(float *gate, const float *up, size_t n) {
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4)
+        wasm_v128_store(gate + i,
+                        wasm_f32x4_mul(gelu_4(wasm_v128_load(gate + i)),
+                                       wasm_v128_load(up + i)));
+    pipit_scalar_gelu_mul(gate + i, up + i, n - i);
+}
+
+float pipit_simd128_softmax(float *s, size_t n) {
+    size_t whole = n & ~(size_t)3, i;
+    float max = -INFINITY;
+    v128_t best = wasm_f32x4_splat(-INFINITY);
+    for (i = 0; i < whole; i += 4) {
+        v128_t v = wasm_v128_load(s + i);
+        best = wasm_v128_bitselect(v, best, wasm_f32x4_gt(v, best));
+    }
+    float lanes[4];
+    wasm_v128_store(lanes, best);
+    for (int k = 0; k < 4; k++)
+        if (lanes[k] > max) max = lanes[k];
+    for (i = whole; i < n; i++)
+        if (s[i] > max) max = s[i];
+    v128_t sums = wasm_f32x4_splat(0), most = wasm_f32x4_splat(max);
+    for (i = 0; i < whole; i += 4) {
+        v128_t e = exp_4(wasm_f32x4_sub(wasm_v128_load(s + i), most));
+        wasm_v128_store(s + i, e);
+        sums = wasm_f32x4_add(sums, e);
+    }
+    if (whole < n) {
+        store_tail(s + whole, n - whole,
+                   exp_4(wasm_f32x4_sub(load_tail(s + whole, n - whole),
+                                        most)));
+        sums = wasm_f32x4_add(sums, load_tail(s + whole, n - whole));
+    }
+    return sum_lanes(sums);
+}
+
+/* ---- attention ---------------------------------------------------------- */
+
+PIPIT_INLINE v128_t load_kv(const uint8_t *data, size_t i, bool f16) {
+    return f16 ? pipit_f16x4(data + 2 * i) : wasm_v128_load(data + 4 * i);
+}
+
+/* Scores of n_rows <= 4 query rows with n_groups <= 2 groups of positions. */
+PIPIT_INLINE void score_tile(const float *q, size_t dim, int n_rows,
+                             const uint8_t *keys, int n_groups, bool f16,
+                             float scale, float *scores, size_t stride) {
+    v128_t acc[4][2];
+    for (int r = 0; r < n_rows; r++)
+        for (int g = 0; g < n_groups; g++) acc[r][g] = wasm_f32x4_splat(0);
+    for (size_t d = 0; d < dim; d++) {
+        v128_t k[2];
+        for (int g = 0; g < n_groups; g++)
+            k[g] = load_kv(keys, ((size_t)g * dim + d) * 4, f16);
+        for (int r = 0; r < n_rows; r++) {
+            v128_t x = wasm_v128_load32_splat(q + (size_t)r * dim + d);
+            for (int g = 0; g < n_groups; g++)
+                acc[r][g] =
+                    wasm_f32x4_add(acc[r][g], wasm_f32x4_mul(x, k[g]));
+        }
+    }
+    for (int r = 0; r < n_rows; r++)
+        for (int g = 0; g < n_groups; g++)
+            wasm_v128_store(scores + (size_t)r * stride + 4 * g,
+                            wasm_f32x4_mul(acc[r][g], wasm_f32x4_splat(scale)));
+}
+
+PIPIT_INLINE void score_rows(const float *q, int n_rows, float scale,
+                             const pipit_kv_span *kv, bool f16, float *scores,
+                             size_t stride) {
+    size_t dim = kv->head_dim, step = dim * 4 * (f16 ? 2 : 4);
+    const uint8_t *keys = kv->keys;
+    uint32_t n_groups = (kv->n_pos + 3) / 4, g = 0;
+    for (; g + 2 <= n_groups; g += 2)
+        score_tile(q, dim, n_rows, keys + g * step, 2, f16, scale,
+                   scores + 4 * (size_t)g, stride);
+    if (g < n_groups)
+        score_tile(q, dim, n_rows, keys + g * step, 1, f16, scale,
+                   scores + 4 * (size_t)g, stride);
+}
+
+PIPIT_INLINE void score_all(const float *q, uint32_t n_heads, float scale,
+                            const pipit_kv_span *kv, bool f16, float *scores,
+                            size_t stride) {
+    size_t dim = kv->head_dim;
+    uint32_t h = 0;
+    for (; h + 4 <= n_heads; h += 4)
+        score_rows(q + h * dim, 4, scale, kv, f16, scores + h * stride, stride);
+    if (n_heads - h == 3)
+        score_rows(q + h * dim, 3, scale, kv, f16, scores + h * stride, stride);
+    else
+        for (; h < n_heads; h++)
+            score_rows(q + h * dim, 1, scale, kv, f16, scores + h * stride,
+                       stride);
+}
+
+void pipit_simd128_attn_scores(const float *q, uint32_t n_heads, float scale,
+                               const pipit_kv_span *kv, float *scores,
+                               size_t score_stride) {
+    if (kv->type == PIPIT_KV_F16)
+        score_all(q, n_heads, scale, kv, true, scores, score_stride);
+    else
+        score_all(q, n_heads, scale, kv, false, scores, score_stride);
+}
+
+/* n_rows <= 4 rows, dimensions [d, d + 4 n_vectors), n_vectors <= 2. */
+PIPIT_INLINE void mix_tile(const float *p, size_t p_stride, int n_rows,
+                           const pipit_kv_span *kv, bool f16, size_t d,
+                           int n_vectors, float *out) {
+    const uint8_t *values = kv->values;
+    size_t dim = kv->head_dim;
+    v128_t acc[4][2];
+    for (int r = 0; r < n_rows; r++)
+        for (int v = 0; v < n_vectors; v++)
+            acc[r][v] = wasm_v128_load(out + (size_t)r * dim + d + 4 * v);
+    for (size_t i = 0; i < kv->n_pos; i++) {
+        v128_t value[2];
+        for (int v = 0; v < n_vectors; v++)
+            value[v] = load_kv(values, i * dim + d + 4 * (size_t)v, f16);
+        for (int r = 0; r < n_rows; r++) {
+            v128_t w = wasm_v128_load32_splat(p + (size_t)r * p_stride + i);
+            for (int v = 0; v < n_vectors; v++)
+                acc[r][v] =
+                    wasm_f32x4_add(acc[r][v], wasm_f32x4_mul(w, value[v]));
+        }
+    }
+    for (int r = 0; r < n_rows; r++)
+        for (int v = 0; v < n_vectors; v++)
+            wasm_v128_store(out + (size_t)r * dim + d + 4 * v, acc[r][v]);
+}
+
+PIPIT_INLINE void mix_rows(const float *p, size_t p_stride, int n_rows,
+                           const pipit_kv_span *kv, bool f16, float *out) {
+    size_t d = 0;
+    for (; d + 8 <= kv->head_dim; d += 8)
+        mix_tile(p, p_stride, n_rows, kv, f16, d, 2, out);
+    if (d < kv->head_dim) mix_tile(p, p_stride, n_rows, kv, f16, d, 1, out);
+}
+
+PIPIT_INLINE void mix_all(const float *p, size_t p_stride, uint32_t n_heads,
+                          const pipit_kv_span *kv, bool f16, float *out) {
+    size_t dim = kv->head_dim;
+    uint32_t h = 0;
+    for (; h + 4 <= n_heads; h += 4)
+        mix_rows(p + h * p_stride, p_stride, 4, kv, f16, out + h * dim);
+    if (n_heads - h == 3)
+        mix_rows(p + h * p_stride, p_stride, 3, kv, f16, out + h * dim);
+    else
+        for (; h < n_heads; h++)
+            mix_rows(p + h * p_stride, p_stride, 1, kv, f16, out + h * dim);
+}
+
+void pipit_simd128_attn_mix(const float *p, size_t p_stride, uint32_t n_heads,
+                            const pipit_kv_span *kv, float *out) {
+    if (kv->type == PIPIT_KV_F16)
+        mix_all(p, p_stride, n_heads, kv, true, out);
+    else
+        mix_all(p, p_stride, n_heads, kv, false, out);
+}
