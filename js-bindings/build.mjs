@@ -68,7 +68,6 @@ const common = {
     bundle: true,
     format: "esm",
     target: "es2022",
-    minify: true,
     legalComments: "none",
     logLevel: "warning",
     outdir: "dist",
@@ -77,6 +76,7 @@ const common = {
 /** @type {esbuild.BuildOptions} */
 const pages = {
     ...common,
+    minify: true,
     platform: "browser",
     conditions: ["default"],
     plugins: [manifestPlugin(true)],

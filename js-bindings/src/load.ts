@@ -25,11 +25,18 @@ import type {
 
 const closing = new PipitError("closed", "it was closed");
 
-async function openGroup(options: GroupOptions): Promise<WorkerGroup> {
+interface Started {
+    readonly connection: Connection;
+    readonly threads: number;
+}
+
+/** The connection is there before the first message, for it may be a death. */
+async function open(options: GroupOptions): Promise<Started> {
     const group = new WorkerGroup(options);
+    const connection = new Connection(group);
     try {
         group.start();
-        return group;
+        return { connection, threads: options.threads };
     } catch (cause) {
         await group.end();
         throw cause;
@@ -37,21 +44,19 @@ async function openGroup(options: GroupOptions): Promise<WorkerGroup> {
 }
 
 /** With threads where memory can be posted, else without. */
-async function startGroup(
+async function startWorkers(
     threads: number,
     options: SourceOptions,
-): Promise<{ group: WorkerGroup; threads: number }> {
+): Promise<Started> {
     const { wasm, workerUrl } = options;
     const module = await getModule(wasm);
     const wanted = isThreaded(module) ? threads : 1;
     try {
-        const group = await openGroup({ module, threads: wanted, workerUrl });
-        return { group, threads: wanted };
+        return await open({ module, threads: wanted, workerUrl });
     } catch (cause) {
         if (!isThreaded(module) || wasm) throw cause;
         const plain = await packageModule(chooseModule(false));
-        const group = await openGroup({ module: plain, threads: 1, workerUrl });
-        return { group, threads: 1 };
+        return open({ module: plain, threads: 1, workerUrl });
     }
 }
 
@@ -72,11 +77,11 @@ async function connect<R>(
     const abort = () => void connection?.close(aborted(signal as AbortSignal));
     signal?.addEventListener("abort", abort, { once: true });
     try {
-        const [started, described] = await Promise.all([
-            startGroup(threads, options),
-            describeSource(source, options),
-        ]);
-        connection = new Connection(started.group);
+        const describing = describeSource(source, options);
+        describing.catch(() => {}); // awaited when the workers are there
+        const started = await startWorkers(threads, options);
+        connection = started.connection;
+        const described = await describing;
         throwIfAborted(signal);
         const result = await work(connection, described, started.threads);
         throwIfAborted(signal);
@@ -153,6 +158,7 @@ export async function loadModel(
                 threads,
                 contextLength,
                 timings: { totalMs, startMs, headerMs, weightsMs },
+                workerUrl: options.workerUrl,
             });
         },
     );

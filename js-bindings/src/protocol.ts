@@ -189,7 +189,6 @@ export type ToWorker =
       };
 
 export type FromWorker =
-    | { readonly type: "started" }
     | { readonly type: "threads"; readonly starts: readonly ThreadStart[] }
     | { readonly type: "thread-ready" }
     | { readonly type: "result"; readonly id: number; readonly result: unknown }

@@ -163,7 +163,7 @@ export class SessionHandle {
     }
 
     logits({ position }: Args<"logits">): Float32Array {
-        const { x, heap } = this.#instance;
+        const { x } = this.#instance;
         const rows = x.pipit_session_n_logits(this.pointer);
         if (rows === 0)
             throw new PipitError(
@@ -171,15 +171,26 @@ export class SessionHandle {
                 "the session has no logits: nothing was evaluated since it " +
                     "was created, rewound or aborted",
             );
-        const all = position === "all";
-        const first = all ? 0 : position === "last" ? rows - 1 : position;
-        if (first >= rows)
-            throw new PipitError(
-                "invalid-argument",
-                `no logits of position ${first}: there are ${rows}`,
-            );
-        const row = x.pipit_session_logits(this.pointer, first);
-        return heap.floats(row, (all ? rows : 1) * this.vocabularySize);
+        if (position === "all") return this.#allRows(rows);
+        const i = position === "last" ? rows - 1 : position;
+        if (i < rows) return this.#row(i);
+        throw new PipitError(
+            "invalid-argument",
+            `no logits of position ${i}: there are ${rows}`,
+        );
+    }
+
+    #row(i: number): Float32Array {
+        const { x, heap } = this.#instance;
+        const row = x.pipit_session_logits(this.pointer, i);
+        return heap.floats(row, this.vocabularySize);
+    }
+
+    #allRows(rows: number): Float32Array {
+        const all = new Float32Array(rows * this.vocabularySize);
+        for (let i = 0; i < rows; i++)
+            all.set(this.#row(i), i * this.vocabularySize);
+        return all;
     }
 
     tokens(): Uint32Array {

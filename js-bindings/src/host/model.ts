@@ -22,6 +22,7 @@ export interface ModelFacts {
     /** Of sessions that name none; 0: the model's own, at most 4096. */
     readonly contextLength: number;
     readonly timings: LoadTimings;
+    readonly workerUrl: string | URL | undefined;
 }
 
 export class LoadedModelObject extends LoadedTokenizer implements Model {
@@ -55,7 +56,7 @@ export class LoadedModelObject extends LoadedTokenizer implements Model {
         this.name = textOf(metadata, "general.name") ?? "";
         this.architecture = textOf(metadata, "general.architecture") ?? "";
         this.chatTemplate = textOf(metadata, "tokenizer.chat_template");
-        this.renderer = new Renderer();
+        this.renderer = new Renderer(facts.workerUrl);
     }
 
     async createSession(options: SessionOptions = {}): Promise<Session> {

@@ -20,6 +20,12 @@ export class Renderer {
     #tail: Promise<unknown> = Promise.resolve();
     #lastId = 0;
     #closed = false;
+    readonly #workerUrl: string | URL | undefined;
+
+    /** The program lies beside the worker's. */
+    constructor(workerUrl: string | URL | undefined) {
+        this.#workerUrl = workerUrl;
+    }
 
     render(
         template: string,
@@ -62,7 +68,7 @@ export class Renderer {
     async #start(signal: AbortSignal | undefined): Promise<WorkerHandle> {
         let worker: WorkerHandle;
         try {
-            worker = startWorker("template", undefined);
+            worker = startWorker("template", this.#workerUrl);
         } catch (cause) {
             throw new PipitError("environment", "can't start a worker", {
                 cause,

@@ -6,7 +6,11 @@ import type { Platform } from "./types.js";
 /* Bundlers look for exactly `new Worker(new URL("…", import.meta.url), …)` and
  * `new URL("…", import.meta.url)`; the files lie beside the bundle. */
 function newWorker(program: string, url: string | URL | undefined): Worker {
-    if (url) return new Worker(url, { type: "module" });
+    if (url) {
+        const engine = new URL(url, location.href);
+        const file = program === "template" ? "./template.js" : "";
+        return new Worker(new URL(file, engine), { type: "module" });
+    }
     if (program === "template")
         return new Worker(new URL("./template.js", import.meta.url), {
             type: "module",

@@ -15,12 +15,18 @@ const programs = {
 };
 
 export const startWorker: Platform["startWorker"] = (program, url) => {
+    const engine = new URL(url ?? programs.engine, import.meta.url);
     const worker = new Worker(
-        new URL(url ?? programs[program], import.meta.url),
+        program === "engine" ? engine : new URL(programs[program], engine),
         // A worker must not take part in what the process was started with.
         { execArgv: [], stdin: false },
     );
-    worker.unref();
+    // The process waits for a worker only while it is held. Starting up makes
+    // the worker count again.
+    let held = false;
+    const apply = () => (held ? worker.ref() : worker.unref());
+    apply();
+    worker.once("online", apply);
     return {
         post: (message, transfer = []) =>
             worker.postMessage(message, [...transfer]),
@@ -35,7 +41,10 @@ export const startWorker: Platform["startWorker"] = (program, url) => {
         terminate: async () => {
             await worker.terminate();
         },
-        hold: (on) => (on ? worker.ref() : worker.unref()),
+        hold(on) {
+            held = on;
+            apply();
+        },
     };
 };
 

@@ -18,18 +18,20 @@ function fatal(cause: unknown): void {
     post({ type: "fatal", error: errorData(error) });
 }
 
-let server: Server | undefined;
+/* Calls may arrive before the module is ready. */
+let server: Promise<Server> | undefined;
 
 port.onMessage((data) => {
     const message = data as ToWorker;
     if (message.type === "thread") {
         runThread(message, () => post({ type: "thread-ready" })).catch(fatal);
     } else if (message.type === "start") {
-        Server.start(message, { post, fatal }).then((started) => {
-            server = started;
-            post({ type: "started" });
-        }, fatal);
+        server = Server.start(message, { post, fatal });
+        server.catch(fatal);
     } else {
-        server?.receive(message);
+        server?.then(
+            (started) => started.receive(message),
+            () => {},
+        );
     }
 });
