@@ -1,0 +1,313 @@
+#include "specials.h"
+
+#define BEGINS_BYTES 8192u
+
+static bool is_special(uint32_t kind) {
+    return kind == PIPIT_TOKEN_CONTROL || kind == PIPIT_TOKEN_UNKNOWN ||
+           kind == PIPIT_TOKEN_USER_DEFINED;
+}
+
+/* ---- the sorted tokens ------------------------------------------------- */
+
+void pipit_specials_init(pipit_specials *s, const pipit_vocabulary *v,
+                         uint32_t n_more) {
+    uint32_t n = n_more;
+    for (uint32_t i = 0; i < v->n_tokens; i++)
+        if (is_special(pipit_vocabulary_file_kind(v, i))) n++;
+    *s = (pipit_specials){.vocabulary = v, .capacity = n};
+}
+
+void pipit_specials_carve(pipit_arena *arena, pipit_specials *s) {
+    s->tokens = pipit_arena_take(arena, s->capacity, sizeof *s->tokens);
+    s->begins = pipit_arena_take(arena, BEGINS_BYTES, 1);
+    s->strips = pipit_arena_take(arena, s->capacity, 1);
+}
+
+static pipit_string text_of(const pipit_specials *s, uint32_t index) {
+    return pipit_vocabulary_text(s->vocabulary, s->tokens[index].token);
+}
+
+static int compare(pipit_string a, pipit_string b) {
+    size_t n = pipit_min_size(a.n_bytes, b.n_bytes);
+    int order = n ? memcmp(a.bytes, b.bytes, n) : 0;
+    if (order) return order;
+    return a.n_bytes < b.n_bytes ? -1 : a.n_bytes > b.n_bytes;
+}
+
+/* Heap sort: no memory, no bad inputs. */
+static void sift(pipit_specials *s, uint32_t i, uint32_t n) {
+    pipit_special_token moving = s->tokens[i];
+    pipit_string text = pipit_vocabulary_text(s->vocabulary, moving.token);
+    for (uint32_t child; (child = 2 * i + 1) < n; i = child) {
+        if (child + 1 < n && compare(text_of(s, child), text_of(s, child + 1)) < 0)
+            child++;
+        if (compare(text, text_of(s, child)) >= 0) break;
+        s->tokens[i] = s->tokens[child];
+    }
+    s->tokens[i] = moving;
+}
+
+static void sort(pipit_specials *s) {
+    for (uint32_t i = s->n / 2; i-- > 0;) sift(s, i, s->n);
+    for (uint32_t n = s->n; n-- > 1;) {
+        pipit_special_token last = s->tokens[n];
+        s->tokens[n] = s->tokens[0];
+        s->tokens[0] = last;
+        sift(s, 0, n);
+    }
+}
+
+static bool begins_with(pipit_string text, pipit_string prefix) {
+    return prefix.n_bytes <= text.n_bytes &&
+           memcmp(prefix.bytes, text.bytes, prefix.n_bytes) == 0;
+}
+
+/* In sorted order what begins a text stands before it, and all between share
+ * that beginning. */
+static void link_prefixes(pipit_specials *s) {
+    for (uint32_t i = 0; i < s->n; i++) {
+        uint32_t p = i > 0 ? i - 1 : PIPIT_NO_TOKEN;
+        while (p != PIPIT_NO_TOKEN && !begins_with(text_of(s, i), text_of(s, p)))
+            p = s->tokens[p].prefix;
+        s->tokens[i].prefix = p;
+    }
+}
+
+static void mark_beginnings(pipit_specials *s) {
+    memset(s->begins, 0, BEGINS_BYTES);
+    for (uint32_t i = 0; i < s->n; i++) {
+        pipit_string text = text_of(s, i);
+        uint32_t first = (uint8_t)text.bytes[0];
+        if (text.n_bytes == 1)
+            memset(s->begins + first * 32, 0xFF, 32);
+        else {
+            uint8_t second = (uint8_t)text.bytes[1];
+            s->begins[first * 32 + second / 8] |= (uint8_t)(1 << second % 8);
+        }
+    }
+}
+
+pipit_status pipit_specials_build(pipit_specials *s, pipit_error *error) {
+    const pipit_vocabulary *v = s->vocabulary;
+    s->n = 0;
+    for (uint32_t i = 0; i < v->n_tokens; i++) {
+        pipit_string text = pipit_vocabulary_text(v, i);
+        /* Of tokens with the same text the last one counts. */
+        if (!is_special(v->kinds[i]) ||
+            pipit_vocabulary_find(v, text.bytes, text.n_bytes) != i)
+            continue;
+        if (text.n_bytes > PIPIT_MAX_SPECIAL_BYTES)
+            return pipit_fail(error, PIPIT_E_VOCABULARY, PIPIT_NO_OFFSET,
+                              "special token %u is %u bytes long, more than %u",
+                              (uint64_t)i, (uint64_t)text.n_bytes,
+                              (uint64_t)PIPIT_MAX_SPECIAL_BYTES);
+        PIPIT_ASSERT(s->n < s->capacity);
+        s->tokens[s->n++] = (pipit_special_token){i, PIPIT_NO_TOKEN};
+    }
+    sort(s);
+    link_prefixes(s);
+    mark_beginnings(s);
+    memset(s->strips, 0, s->capacity);
+    return PIPIT_OK;
+}
+
+/* How many stand before the text or are it. */
+static uint32_t upper_bound(const pipit_specials *s, pipit_string text) {
+    uint32_t low = 0, high = s->n;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (compare(text_of(s, middle), text) <= 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+uint32_t pipit_specials_index(const pipit_specials *s, uint32_t token) {
+    pipit_string text = pipit_vocabulary_text(s->vocabulary, token);
+    uint32_t i = upper_bound(s, text);
+    return i > 0 && s->tokens[i - 1].token == token ? i - 1 : PIPIT_NO_TOKEN;
+}
+
+/* ---- finding ----------------------------------------------------------- */
+
+/* A place where a token may stand. */
+typedef struct pipit_cut {
+    size_t at;
+    uint32_t index; /* in tokens; PIPIT_NO_TOKEN: dropped */
+    bool taken;
+} pipit_cut;
+
+/* `index` or, of the tokens that begin it, the longest of at most n bytes that
+ * takes part. */
+static uint32_t fitting(const pipit_specials *s, uint32_t index, size_t n,
+                        bool all) {
+    for (; index != PIPIT_NO_TOKEN; index = s->tokens[index].prefix) {
+        uint32_t kind = s->vocabulary->kinds[s->tokens[index].token];
+        if (text_of(s, index).n_bytes <= n &&
+            (all || kind == PIPIT_TOKEN_USER_DEFINED))
+            break;
+    }
+    return index;
+}
+
+/* The longest token at the beginning of the text. */
+static uint32_t longest(const pipit_specials *s, const uint8_t *text, size_t n,
+                        bool all) {
+    pipit_string rest = {(const char *)text,
+                         pipit_min_size(n, PIPIT_MAX_SPECIAL_BYTES)};
+    uint32_t i = upper_bound(s, rest);
+    size_t common = 0;
+    if (i == 0) return PIPIT_NO_TOKEN;
+    pipit_string before = text_of(s, i - 1);
+    while (common < before.n_bytes && common < rest.n_bytes &&
+           before.bytes[common] == rest.bytes[common])
+        common++;
+    return fitting(s, i - 1, common, all);
+}
+
+static size_t find_next(const pipit_specials *s, const uint8_t *text, size_t n,
+                        size_t at, bool all, uint32_t *index) {
+    for (; at < n; at++) {
+        uint32_t second = at + 1 < n ? text[at + 1] : 0;
+        uint32_t bits = s->begins[text[at] * 32u + second / 8];
+        /* The last byte can only be a token of one byte: all bits are set. */
+        if (!(bits >> second % 8 & 1)) continue;
+        *index = longest(s, text + at, n - at, all);
+        if (*index != PIPIT_NO_TOKEN) return at;
+    }
+    return n;
+}
+
+/* ---- taking, longest first --------------------------------------------- */
+
+enum { RAW = 0, TAKEN = 1, STRIPPED = 2 };
+
+typedef struct taking {
+    const pipit_specials *specials;
+    const uint8_t *text;
+    size_t n;
+    bool all;
+    pipit_cut *cuts;
+    uint32_t *heap; /* indexes of cuts, the best at the root */
+    size_t n_heap;
+    uint8_t *used; /* (n) */
+} taking;
+
+static bool is_before(const taking *t, uint32_t a, uint32_t b) {
+    size_t n_a = text_of(t->specials, t->cuts[a].index).n_bytes;
+    size_t n_b = text_of(t->specials, t->cuts[b].index).n_bytes;
+    return n_a != n_b ? n_a > n_b : a < b;
+}
+
+static void sink(taking *t, size_t i) {
+    uint32_t moving = t->heap[i];
+    for (size_t child; (child = 2 * i + 1) < t->n_heap; i = child) {
+        if (child + 1 < t->n_heap &&
+            is_before(t, t->heap[child + 1], t->heap[child]))
+            child++;
+        if (!is_before(t, t->heap[child], moving)) break;
+        t->heap[i] = t->heap[child];
+    }
+    t->heap[i] = moving;
+}
+
+/* As isspace in the C locale. */
+static bool is_blank(uint8_t byte) {
+    return byte == ' ' || (byte >= '\t' && byte <= '\r');
+}
+
+static void take(taking *t, pipit_cut *cut, size_t n) {
+    uint32_t strips = t->specials->strips[cut->index];
+    size_t at = cut->at, end = cut->at + n;
+    cut->taken = true;
+    memset(t->used + at, TAKEN, n);
+    if (strips & PIPIT_STRIP_LEFT)
+        while (at > 0 && t->used[at - 1] == RAW && is_blank(t->text[at - 1]))
+            t->used[--at] = STRIPPED;
+    if (strips & PIPIT_STRIP_RIGHT)
+        while (end < t->n && t->used[end] == RAW && is_blank(t->text[end]))
+            t->used[end++] = STRIPPED;
+}
+
+/* Bytes from `at` on that are free, at most n. */
+static size_t free_bytes(const taking *t, size_t at, size_t n) {
+    size_t free = 0;
+    while (free < n && t->used[at + free] == RAW) free++;
+    return free;
+}
+
+static void take_all(taking *t) {
+    for (size_t i = t->n_heap / 2; i-- > 0;) sink(t, i);
+    while (t->n_heap > 0) {
+        pipit_cut *cut = &t->cuts[t->heap[0]];
+        size_t n = text_of(t->specials, cut->index).n_bytes;
+        size_t free = free_bytes(t, cut->at, n);
+        if (free < n)
+            cut->index = free == 0 ? PIPIT_NO_TOKEN
+                                   : fitting(t->specials, cut->index, free,
+                                             t->all);
+        else
+            take(t, cut, n);
+        if (cut->taken || cut->index == PIPIT_NO_TOKEN)
+            t->heap[0] = t->heap[--t->n_heap];
+        if (t->n_heap > 0) sink(t, 0);
+    }
+}
+
+bool pipit_specials_cut(const pipit_specials *s, const uint8_t *text, size_t n,
+                        bool all, pipit_scratch *found, pipit_scratch *used,
+                        pipit_cuts *out) {
+    taking t = {.specials = s, .text = text, .n = n, .all = all};
+    size_t n_cuts = 0, i = 0;
+    uint32_t index;
+    *out = (pipit_cuts){.n_text = n, .specials = s};
+    if (s->n == 0) return true;
+    for (size_t at = 0; (at = find_next(s, text, n, at, all, &index)) < n; at++)
+        n_cuts++;
+    if (n_cuts == 0) return true;
+    if (n_cuts > UINT32_MAX || n_cuts > SIZE_MAX / 32) return false;
+    t.used = pipit_scratch_get(used, n);
+    uint8_t *block = pipit_scratch_get(
+        found, n_cuts * (sizeof *t.cuts + sizeof *t.heap));
+    if (!t.used || !block) return false;
+    memset(t.used, RAW, n);
+    t.cuts = (pipit_cut *)(void *)block;
+    t.heap = (uint32_t *)(void *)(block + n_cuts * sizeof *t.cuts);
+    t.n_heap = n_cuts;
+    for (size_t at = 0; (at = find_next(s, text, n, at, all, &index)) < n;
+         at++, i++) {
+        t.cuts[i] = (pipit_cut){at, index, false};
+        t.heap[i] = (uint32_t)i;
+    }
+    take_all(&t);
+    out->cuts = t.cuts;
+    out->n = n_cuts;
+    out->used = t.used;
+    return true;
+}
+
+/* ---- fragments --------------------------------------------------------- */
+
+bool pipit_cuts_next(pipit_cuts *cuts, pipit_fragment *out) {
+    pipit_cuts *c = cuts;
+    while (c->used && c->text_at < c->n_text &&
+           c->used[c->text_at] == STRIPPED)
+        c->text_at++;
+    if (c->text_at >= c->n_text) return false;
+    *out = (pipit_fragment){PIPIT_NO_TOKEN, c->text_at, c->n_text};
+    if (c->used && c->used[c->text_at] == TAKEN) {
+        while (!c->cuts[c->at].taken) c->at++;
+        const pipit_cut *cut = &c->cuts[c->at++];
+        PIPIT_ASSERT(cut->at == c->text_at);
+        out->token = c->specials->tokens[cut->index].token;
+        out->end = cut->at + text_of(c->specials, cut->index).n_bytes;
+    } else if (c->used) {
+        size_t end = c->text_at;
+        while (end < c->n_text && c->used[end] == RAW) end++;
+        out->end = end;
+    }
+    c->text_at = out->end;
+    return true;
+}
