@@ -57,7 +57,7 @@ export interface PipitErrorDetails {
     readonly available?: number;
     /** Tokens that were to be added. */
     readonly tokens?: number;
-    /** Tokens the session held. */
+    /** Tokens the session holds, after a call of it failed. */
     readonly length?: number;
     /** Positions the session has. */
     readonly contextLength?: number;

@@ -217,6 +217,7 @@ function plainWeights(
  * @property {string | null} [template] null: none
  * @property {Record<string, any>} [metadata] added or, when undefined, removed
  * @property {string[]} [without] names of tensors to leave out
+ * @property {boolean} [headerOnly] without the weights, so of any size
  */
 
 /** @param {TinyOptions} [options] @returns {Uint8Array<ArrayBuffer>} */
@@ -225,8 +226,8 @@ export function tinyModel(options = {}) {
     const wide = [type, ...Object.values(types)].some((t) => t.endsWith("_K"));
     const o = {
         seed: 1, layers: 2, embedding: wide ? 256 : 64, heads: 4, kvHeads: 2,
-        context: 512, tied: true, template: chatMl, metadata: {}, without: [],
-        ...options,
+        context: 512, tied: false, template: chatMl, metadata: {}, without: [],
+        headerOnly: false, ...options,
     };
     const feedForward = options.feedForward ?? 2 * o.embedding;
     const tokens = [
@@ -266,11 +267,13 @@ export function tinyModel(options = {}) {
         .filter(({ name }) => !o.without.includes(name))
         .map((tensor) => ({ ...tensor, type: typeOf(tensor, type, types) }));
     const random = randomFrom(o.seed);
-    const data = tensors.map(({ shape, type: of, deviation }) =>
-        deviation === 0
-            ? new Uint8Array(new Float32Array(shape[0]).fill(1).buffer)
-            : weights(of, shape[0] * shape[1], deviation, random),
-    );
+    const data = o.headerOnly
+        ? []
+        : tensors.map(({ shape, type: of, deviation }) =>
+              deviation === 0
+                  ? new Uint8Array(new Float32Array(shape[0]).fill(1).buffer)
+                  : weights(of, shape[0] * shape[1], deviation, random),
+          );
     w.bytes(new TextEncoder().encode("GGUF"));
     w.u32(3);
     w.u64(tensors.length);
@@ -280,14 +283,17 @@ export function tinyModel(options = {}) {
         writeValue(w, value);
     }
     let offset = 0;
-    tensors.forEach(({ name, shape, type: of }, i) => {
+    tensors.forEach(({ name, shape, type: of }) => {
         w.text(name);
         w.u32(shape.length);
         for (const dimension of shape) w.u64(dimension);
-        w.u32({ ...blockTypes, ...plainTypes }[of].id);
+        const { id, bytes, size = 1 } = { ...blockTypes, ...plainTypes }[of];
+        w.u32(id);
         w.u64(offset);
-        offset += Math.ceil(data[i].length / ALIGNMENT) * ALIGNMENT;
+        const total = (shape.reduce((n, d) => n * d, 1) / size) * bytes;
+        offset += Math.ceil(total / ALIGNMENT) * ALIGNMENT;
     });
+    if (o.headerOnly) w.pad();
     for (const bytes of data) {
         w.pad();
         w.bytes(bytes);

@@ -95,7 +95,7 @@ describe("logits", () => {
             heads: 3,
             kvHeads: 1,
             feedForward: 160,
-            tied: false,
+            tied: true,
         }),
         100,
         290,

@@ -142,6 +142,7 @@ export class ModelHandle {
             task.report("header", loaded, source.total);
             return task.turn();
         });
+        task.report("header", file.headerBytes, source.total);
         this.#file = file;
         this.#tokenizer = new TokenizerHandle(this.#instance, file);
         return file;

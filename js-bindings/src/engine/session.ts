@@ -118,24 +118,18 @@ export class SessionHandle {
                 return before;
             });
         } catch (failure) {
-            throw this.#explain(failure, mode, tokens.length, before);
+            throw this.#explain(failure, tokens.length);
         }
     }
 
     /** A context overflow says in numbers what did not fit. */
-    #explain(
-        failure: unknown,
-        mode: EvalMode,
-        tokens: number,
-        before: number,
-    ): unknown {
+    #explain(failure: unknown, tokens: number): unknown {
         if (!(failure instanceof PipitError)) return failure;
         if (failure.code !== "context-overflow") return failure;
         return new PipitError(failure.code, failure.message, {
             details: {
                 ...failure.details,
                 tokens,
-                length: mode === "sync" ? 0 : before,
                 contextLength: this.contextLength,
             },
         });

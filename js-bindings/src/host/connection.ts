@@ -1,6 +1,6 @@
 /* connection.ts — calls to the worker of a model, from the caller's side. Every
  * call ends: with its result, its error, or that of the worker's end. */
-import { PipitError } from "../errors.js";
+import { PipitError, type PipitErrorDetails } from "../errors.js";
 import type {
     Args,
     CallMessage,
@@ -14,8 +14,12 @@ import type { OnProgress } from "../types.js";
 import type { ByteSource } from "../engine/source.js";
 import type { WorkerGroup } from "./group.js";
 
-export function aborted(signal: AbortSignal): PipitError {
-    return new PipitError("aborted", "aborted", { cause: signal.reason });
+export function aborted(
+    signal: AbortSignal,
+    details: PipitErrorDetails = {},
+): PipitError {
+    const { reason: cause } = signal;
+    return new PipitError("aborted", "aborted", { cause, details });
 }
 
 export function throwIfAborted(signal: AbortSignal | undefined): void {
@@ -37,7 +41,8 @@ interface Pending extends CallOptions {
 }
 
 function revive(data: ErrorData, signal?: AbortSignal): PipitError {
-    if (data.code === "aborted" && signal?.aborted) return aborted(signal);
+    if (data.code === "aborted" && signal?.aborted)
+        return aborted(signal, data.details);
     return new PipitError(data.code, data.message, { details: data.details });
 }
 

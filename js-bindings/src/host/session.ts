@@ -219,17 +219,14 @@ export class LiveSession implements Session {
             this.#length = result.length;
             return result;
         } catch (failure) {
-            const { connection } = this.#model;
-            if (!connection.closed && !this.#closed)
-                this.#length = await this.#lengthNow();
+            this.#noteLength(failure);
             throw failure;
         }
     }
 
-    async #lengthNow(): Promise<number> {
-        const { connection } = this.#model;
-        const tokens = await connection.call("tokens", { session: this.#id });
-        return tokens.length;
+    #noteLength(failure: unknown): void {
+        if (failure instanceof PipitError)
+            this.#length = failure.details.length ?? this.#length;
     }
 
     async #rewind(n: number): Promise<void> {
@@ -319,8 +316,7 @@ export class LiveSession implements Session {
         try {
             generated = await end;
         } catch (failure) {
-            if (!this.#model.connection.closed && !this.#closed)
-                this.#length = await this.#lengthNow();
+            this.#noteLength(failure);
             if (signal?.aborted) throw aborted(signal);
             throw failure;
         }

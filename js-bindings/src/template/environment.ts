@@ -1,5 +1,6 @@
-/* environment.ts — what templates expect to find, beside Jinja itself: the
- * globals of the Python library that they were written for. */
+/* environment.ts — the globals that templates were written for. The library
+ * has some of its own, but its month names are in the language of the machine
+ * and its range has no end. */
 
 const days = [
     "Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday",
@@ -55,8 +56,27 @@ export function strftime(time: Date, format: string): string {
     );
 }
 
+/** Jinja's own limit in its sandbox. */
+const LONGEST_RANGE = 100_000;
+
+function range(first: number, end?: number, step = 1): number[] {
+    const [from, to] = end === undefined ? [0, first] : [first, end];
+    const n = Math.max(0, Math.ceil((to - from) / step));
+    if (!(n <= LONGEST_RANGE))
+        throw new Error(`range() of more than ${LONGEST_RANGE} numbers`);
+    return Array.from({ length: n }, (_, i) => from + i * step);
+}
+
+/** Variables of the caller win. */
 export function environment(now = new Date()): Record<string, unknown> {
     return {
+        true: true,
+        false: false,
+        none: null,
+        True: true,
+        False: false,
+        None: null,
+        range,
         strftime_now: (format: unknown) => strftime(now, String(format)),
         raise_exception: (message: unknown) => {
             throw new Error(String(message));

@@ -124,16 +124,23 @@ export class Server {
         } catch (failure) {
             // What is no PipitError is a trap: the instance is not to be used.
             if (!(failure instanceof PipitError)) this.#host.fatal(failure);
-            else
-                this.#host.post({
-                    type: "error",
-                    id,
-                    error: errorData(failure),
-                });
+            else {
+                const error = this.#withLength(errorData(failure), args);
+                this.#host.post({ type: "error", id, error });
+            }
         } finally {
             this.#tasks.delete(id);
             this.#pulls.delete(id);
         }
+    }
+
+    /** What failed half way tells what the session holds now. */
+    #withLength(error: ErrorData, args: CallMessage["args"]): ErrorData {
+        if (!("session" in args)) return error;
+        const session = this.#sessions.get(args.session);
+        if (!session) return error;
+        const { length } = session;
+        return { ...error, details: { ...error.details, length } };
     }
 
     #newTask(id: number): Task {

@@ -3,5 +3,5 @@ import { parentPort } from "node:worker_threads";
 import "../../dist/worker.node.js";
 
 parentPort?.on("message", (message) => {
-    if (message.method === "eval") setTimeout(() => process.exit(3), 20);
+    if (message.method === "eval") setImmediate(() => process.exit(3));
 });
