@@ -218,10 +218,9 @@ static bool encode_word(const pipit_bpe *bpe, const uint8_t *word, size_t n,
 
 bool pipit_bpe_encode(const pipit_bpe *bpe, const uint8_t *text, size_t n,
                       pipit_work *work, pipit_sink *out) {
-    size_t n_repaired = pipit_utf8_repaired_bytes(text, n);
     pipit_words words;
-    size_t start, end;
-    if (n_repaired != n) {
+    size_t start, end, n_repaired;
+    if (!pipit_utf8_is_repaired(text, n, &n_repaired)) {
         uint8_t *repaired = pipit_scratch_get(&work->repaired, n_repaired);
         if (!repaired) return false;
         pipit_utf8_repair(text, n, repaired);

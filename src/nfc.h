@@ -5,7 +5,7 @@
 #include "scratch.h"
 #include "unicode.h"
 
-/* Replaces well-formed text by its NFC if it differs; that one lives in `out`.
+/* Replaces repaired text by its NFC if it differs; that one lives in `out`.
  * Linear in n. false: no memory. */
 bool pipit_nfc(const uint8_t **text, size_t *n, pipit_scratch *points,
                pipit_scratch *out);

@@ -5,7 +5,8 @@
  * stays a piece of its own. They are scanned by hand here, since an engine that
  * backtracks is neither linear nor safe on long texts: every scanner gives the
  * end of the piece at a position, and looks at a character a bounded number of
- * times. Text is well-formed UTF-8. */
+ * times. Text is UTF-8 as
+ * pipit_utf8_repair leaves it. */
 #ifndef PIPIT_PRETOKENIZE_H
 #define PIPIT_PRETOKENIZE_H
 

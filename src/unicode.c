@@ -48,14 +48,12 @@ uint32_t pipit_utf8_decode(const uint8_t *s, size_t n, size_t *n_taken) {
     size_t claims = pipit_utf8_claims(s[0]);
     *n_taken = 1;
     if (s[0] < 0x80) return s[0];
-    if (s[0] < 0xC2 || s[0] > 0xF4 || claims > n) return PIPIT_REPLACEMENT;
+    if (s[0] < 0xC0 || s[0] > 0xF7 || claims > n) return PIPIT_REPLACEMENT;
     for (size_t i = 1; i < claims; i++)
         if ((s[i] & 0xC0) != 0x80) return PIPIT_REPLACEMENT;
     size_t taken;
     uint32_t point = pipit_utf8_decode_valid(s, &taken);
-    if ((claims == 3 && point < 0x800) || (point >= 0xD800 && point < 0xE000) ||
-        (claims == 4 && point < 0x10000) || point > PIPIT_MAX_POINT)
-        return PIPIT_REPLACEMENT;
+    if (point > PIPIT_MAX_POINT) return PIPIT_REPLACEMENT;
     *n_taken = taken;
     return point;
 }
@@ -83,8 +81,6 @@ size_t pipit_utf8_encode(uint32_t point, uint8_t *out) {
     return 4;
 }
 
-#define REPLACEMENT_BYTES 3u
-
 static size_t skip_ascii(const uint8_t *s, size_t n, size_t at) {
     while (at + 8 <= n && !(pipit_load_u64(s + at) & 0x8080808080808080u))
         at += 8;
@@ -92,13 +88,18 @@ static size_t skip_ascii(const uint8_t *s, size_t n, size_t at) {
     return at;
 }
 
-size_t pipit_utf8_repaired_bytes(const uint8_t *s, size_t n) {
+bool pipit_utf8_is_repaired(const uint8_t *s, size_t n, size_t *n_repaired) {
     size_t bytes = n, taken;
-    for (size_t at = 0; (at = skip_ascii(s, n, at)) < n; at += taken)
-        if (pipit_utf8_decode(s + at, n - at, &taken) == PIPIT_REPLACEMENT &&
-            taken == 1)
-            bytes += REPLACEMENT_BYTES - 1;
-    return bytes;
+    bool same = true;
+    for (size_t at = 0; (at = skip_ascii(s, n, at)) < n; at += taken) {
+        uint8_t encoded[4];
+        uint32_t point = pipit_utf8_decode(s + at, n - at, &taken);
+        size_t n_encoded = pipit_utf8_encode(point, encoded);
+        if (n_encoded != taken) same = false;
+        bytes += n_encoded - taken;
+    }
+    *n_repaired = bytes;
+    return same;
 }
 
 void pipit_utf8_repair(const uint8_t *s, size_t n, uint8_t *out) {

@@ -34,15 +34,15 @@ pipit_unicode_class pipit_unicode_class_of(uint32_t point);
 /* The simple small letter, else the code point itself. */
 uint32_t pipit_unicode_lower_of(uint32_t point);
 
-/* The character at s[0..n), n >= 1, and its bytes. A byte that begins no
- * well-formed character is U+FFFD, of one byte. */
+/* The character at s[0..n), n >= 1, and its bytes. A byte that begins none is
+ * U+FFFD, of one byte. Surrogates and overlong forms pass as the code points
+ * they spell, since llama.cpp, whose tokens ours have to equal, takes them. */
 uint32_t pipit_utf8_decode(const uint8_t *s, size_t n, size_t *n_taken);
 /* Writes 1 to 4 bytes. */
 size_t pipit_utf8_encode(uint32_t point, uint8_t *out);
-/* Bytes of the well-formed text that the bytes become with U+FFFD for each bad
- * byte; n itself means they are well-formed. */
-size_t pipit_utf8_repaired_bytes(const uint8_t *s, size_t n);
-/* Writes that text. */
+/* Whether the bytes are what pipit_utf8_repair makes of them, and its bytes. */
+bool pipit_utf8_is_repaired(const uint8_t *s, size_t n, size_t *n_repaired);
+/* Writes every character as pipit_utf8_decode reads it. */
 void pipit_utf8_repair(const uint8_t *s, size_t n, uint8_t *out);
 
 /* Bytes that a character claims by its first byte alone, as SPM counts them;
@@ -51,7 +51,7 @@ static inline size_t pipit_utf8_claims(uint8_t first) {
     return first < 0xC0 ? 1u : first < 0xE0 ? 2u : first < 0xF0 ? 3u : 4u;
 }
 
-/* As pipit_utf8_decode where the text is known to be well-formed. */
+/* As pipit_utf8_decode where the text is known to be repaired. */
 static inline uint32_t pipit_utf8_decode_valid(const uint8_t *s,
                                                size_t *n_taken) {
     uint32_t a = s[0];

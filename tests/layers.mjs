@@ -21,7 +21,11 @@ const layers = [
     },
     { files: ["engine"] },
     {
-        files: ["unicode*", "pretokenize", "tokenizer", "bpe", "spm"],
+        files: [
+            ...["unicode*", "nfc", "pretokenize", "scratch", "sink"],
+            ...["vocabulary", "specials", "merge", "bpe", "spm", "wpm"],
+            "tokenizer",
+        ],
         only: ["pipit.h", "base", "arena", "reader", "gguf"],
     },
     { files: ["arch", "model", "bind", "loader"] },
