@@ -38,6 +38,7 @@ function addressesOnly(manifest) {
         aliases: model.aliases,
         file: model.file,
         size: model.size,
+        system: model.system,
         sources: model.sources.filter((source) => source.kind === "https"),
     }));
     return { default: manifest.default, models };

@@ -7,6 +7,7 @@ declare module "#manifest" {
             readonly aliases: readonly string[];
             readonly file: string;
             readonly size: number;
+            readonly system?: string;
             readonly sources: readonly {
                 readonly kind: string;
                 readonly urls?: readonly string[];

@@ -40,6 +40,8 @@ export interface LoadedModel {
     readonly kernels: string;
     readonly parameters: number;
     readonly contextLength: number;
+    /** Bytes of the file; 0 when unknown. */
+    readonly fileBytes: number;
     readonly memory: ModelMemory;
     readonly headerMs: number;
     readonly weightsMs: number;

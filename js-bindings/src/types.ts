@@ -241,9 +241,10 @@ export interface SessionOptions extends CancelOptions {
 }
 
 export interface ChatOptions extends SessionOptions {
-    /** A first message of the role "system". Default: none (many templates
-     * then put in their own). */
-    readonly system?: string | undefined;
+    /** A first message of the role "system"; null: none, which leaves it to the
+     * template to put in its own. Default: the manifest's for its own models
+     * (SmolLM2's template has one that makes it answer in French), else none. */
+    readonly system?: string | null | undefined;
     /** Messages so far, after `system`. */
     readonly messages?: readonly ChatMessage[] | undefined;
     /** A Jinja template instead of the file's own, or the name of one of the

@@ -7,12 +7,19 @@ import { collect, realModel, withoutRealModel } from "./support.mjs";
 test("SmolLM2 knows a capital", { skip: withoutRealModel }, async (t) => {
     const model = await loadModel(realModel);
     t.after(() => model.close());
-    assert.equal(model.name, "SmolLM2 135M Instruct");
+    assert.equal(model.architecture, "llama");
     assert.equal(model.parameters, 134_515_008);
     const chat = await model.createChat();
     const answer = await collect(chat.send("What is the capital of France?"));
     assert.equal(answer.join(""), "The capital of France is Paris.");
     assert.equal(chat.last?.finishReason, "end");
+    assert.equal(chat.messages[0].content, "You are a helpful assistant.");
+    // Left to its template, it is another model.
+    const own = await model.createChat({ system: null });
+    await collect(own.send("What is the capital of France?", { maxTokens: 1 }));
+    const tokens = await own.session.tokens();
+    assert.match(await model.detokenize(tokens), /named SmolLM/);
+    assert.equal(own.messages.length, 2);
     const held = chat.session.length;
     await collect(chat.send("And of Italy?", { maxTokens: 20 }));
     assert.equal(chat.last?.cachedTokens, held);

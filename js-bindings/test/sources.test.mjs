@@ -228,9 +228,14 @@ test("text and tokens", async (t) => {
         await model.detokenize(parsed, { keepControl: false }),
         text.replace("<|im_end|>", ""),
     );
-    const bytes = Uint8Array.of(0xff, 0x20, 0xc3, 0x28, 0);
-    const odd = await model.tokenize(bytes);
-    assert.deepEqual(await model.detokenizeBytes(odd), bytes);
+    // Bytes that are no UTF-8 become U+FFFD, one each.
+    const odd = await model.tokenize(Uint8Array.of(0xff, 0x20, 0xc3, 0x28, 0));
+    assert.equal(await model.detokenize(odd), "\ufffd \ufffd(\0");
+    // Half a character among tokens is kept as it is in the bytes.
+    const half = (await model.tokenize("\u{1F600}")).slice(0, 2);
+    const halfBytes = await model.detokenizeBytes(half);
+    assert.deepEqual(halfBytes, Uint8Array.of(0xf0, 0x9f));
+    assert.equal(await model.detokenize(half), "\ufffd");
     assert.equal((await model.tokenize("")).length, 0);
     await rejects(model.detokenize([290]), "invalid-token", /290/);
     await rejects(model.tokenize(/** @type {any} */ (7)), "invalid-argument");

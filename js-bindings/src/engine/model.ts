@@ -76,6 +76,7 @@ export class ModelHandle {
                 kernels: heap.name(x.pipit_engine_kernels(engine)),
                 parameters: x.pipit_model_n_parameters(model),
                 contextLength: x.pipit_model_context_length(model),
+                fileBytes: source.total,
                 headerMs: headerAt - startedAt,
                 weightsMs: performance.now() - headerAt,
             };

@@ -49,8 +49,10 @@ export async function openChat(
 ): Promise<Chat> {
     const template = templateOf(model, options.template);
     const messages = checkMessages(options.messages ?? []);
-    if (options.system !== undefined)
-        messages.unshift({ role: "system", content: options.system });
+    const hasOwn = messages[0]?.role === "system";
+    const system = options.system ?? (hasOwn ? undefined : model.system);
+    if (options.system !== null && system !== undefined)
+        messages.unshift(...checkMessages([{ role: "system", content: system }]));
     const session = await model.openSession(options);
     const variables = options.templateVariables ?? {};
     return new LiveChat(model, session, template, variables, messages);

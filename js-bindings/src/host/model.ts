@@ -1,4 +1,5 @@
 /* model.ts — a loaded model, as its owner holds it. */
+import manifest from "#manifest";
 import { textOf } from "../engine/file.js";
 import type { LoadedModel } from "../protocol.js";
 import type {
@@ -36,6 +37,8 @@ export class LoadedModelObject extends LoadedTokenizer implements Model {
     readonly chatTemplate: string | undefined;
     /** Renders templates of this model's chats; its worker starts on use. */
     readonly renderer: Renderer;
+    /** The manifest's system message for this very file. */
+    readonly system: string | undefined;
     readonly #defaultContext: number;
     memory: ModelMemory;
 
@@ -56,6 +59,9 @@ export class LoadedModelObject extends LoadedTokenizer implements Model {
         this.name = textOf(metadata, "general.name") ?? "";
         this.architecture = textOf(metadata, "general.architecture") ?? "";
         this.chatTemplate = textOf(metadata, "tokenizer.chat_template");
+        this.system = manifest.models.find(
+            ({ size }) => size === loaded.fileBytes,
+        )?.system;
         this.renderer = new Renderer(facts.workerUrl);
     }
 
