@@ -71,6 +71,7 @@ static size_t decompose_once(uint32_t point, uint32_t *first,
             return row[2] ? 2 : 1;
         }
     }
+    if (point < pipit_unicode_wide[0]) return 0;
     for (size_t i = 0; i < COUNT(pipit_unicode_wide); i += 3)
         if (pipit_unicode_wide[i] == point) {
             *first = pipit_unicode_wide[i + 1];

@@ -20,6 +20,7 @@ void pipit_specials_init(pipit_specials *s, const pipit_vocabulary *v,
 void pipit_specials_carve(pipit_arena *arena, pipit_specials *s) {
     s->tokens = pipit_arena_take(arena, s->capacity, sizeof *s->tokens);
     s->begins = pipit_arena_take(arena, BEGINS_BYTES, 1);
+    s->firsts = pipit_arena_take(arena, 257, sizeof *s->firsts);
     s->strips = pipit_arena_take(arena, s->capacity, 1);
 }
 
@@ -74,10 +75,12 @@ static void link_prefixes(pipit_specials *s) {
 }
 
 static void mark_beginnings(pipit_specials *s) {
+    uint32_t n_firsts = 0;
     memset(s->begins, 0, BEGINS_BYTES);
     for (uint32_t i = 0; i < s->n; i++) {
         pipit_string text = text_of(s, i);
         uint32_t first = (uint8_t)text.bytes[0];
+        while (n_firsts <= first) s->firsts[n_firsts++] = i;
         if (text.n_bytes == 1)
             memset(s->begins + first * 32, 0xFF, 32);
         else {
@@ -85,6 +88,7 @@ static void mark_beginnings(pipit_specials *s) {
             s->begins[first * 32 + second / 8] |= (uint8_t)(1 << second % 8);
         }
     }
+    while (n_firsts <= 256) s->firsts[n_firsts++] = s->n;
 }
 
 pipit_status pipit_specials_build(pipit_specials *s, pipit_error *error) {
@@ -111,9 +115,10 @@ pipit_status pipit_specials_build(pipit_specials *s, pipit_error *error) {
     return PIPIT_OK;
 }
 
-/* How many stand before the text or are it. */
+/* How many stand before the text, of one byte or more, or are it. */
 static uint32_t upper_bound(const pipit_specials *s, pipit_string text) {
-    uint32_t low = 0, high = s->n;
+    uint8_t first = (uint8_t)text.bytes[0];
+    uint32_t low = s->firsts[first], high = s->firsts[first + 1];
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
         if (compare(text_of(s, middle), text) <= 0)
@@ -136,6 +141,7 @@ uint32_t pipit_specials_index(const pipit_specials *s, uint32_t token) {
 typedef struct pipit_cut {
     size_t at;
     uint32_t index; /* in tokens; PIPIT_NO_TOKEN: dropped */
+    uint16_t n;     /* its bytes */
     bool taken;
 } pipit_cut;
 
@@ -196,8 +202,7 @@ typedef struct taking {
 } taking;
 
 static bool is_before(const taking *t, uint32_t a, uint32_t b) {
-    size_t n_a = text_of(t->specials, t->cuts[a].index).n_bytes;
-    size_t n_b = text_of(t->specials, t->cuts[b].index).n_bytes;
+    uint32_t n_a = t->cuts[a].n, n_b = t->cuts[b].n;
     return n_a != n_b ? n_a > n_b : a < b;
 }
 
@@ -218,11 +223,11 @@ static bool is_blank(uint8_t byte) {
     return byte == ' ' || (byte >= '\t' && byte <= '\r');
 }
 
-static void take(taking *t, pipit_cut *cut, size_t n) {
+static void take(taking *t, pipit_cut *cut) {
     uint32_t strips = t->specials->strips[cut->index];
-    size_t at = cut->at, end = cut->at + n;
+    size_t at = cut->at, end = cut->at + cut->n;
     cut->taken = true;
-    memset(t->used + at, TAKEN, n);
+    memset(t->used + at, TAKEN, cut->n);
     if (strips & PIPIT_STRIP_LEFT)
         while (at > 0 && t->used[at - 1] == RAW && is_blank(t->text[at - 1]))
             t->used[--at] = STRIPPED;
@@ -238,18 +243,23 @@ static size_t free_bytes(const taking *t, size_t at, size_t n) {
     return free;
 }
 
+static void place(pipit_cut *cut, const pipit_specials *s, uint32_t index) {
+    cut->index = index;
+    if (index != PIPIT_NO_TOKEN) cut->n = (uint16_t)text_of(s, index).n_bytes;
+}
+
 static void take_all(taking *t) {
     for (size_t i = t->n_heap / 2; i-- > 0;) sink(t, i);
     while (t->n_heap > 0) {
         pipit_cut *cut = &t->cuts[t->heap[0]];
-        size_t n = text_of(t->specials, cut->index).n_bytes;
-        size_t free = free_bytes(t, cut->at, n);
-        if (free < n)
-            cut->index = free == 0 ? PIPIT_NO_TOKEN
-                                   : fitting(t->specials, cut->index, free,
-                                             t->all);
+        size_t free = free_bytes(t, cut->at, cut->n);
+        if (free == cut->n)
+            take(t, cut);
+        else if (free == 0)
+            cut->index = PIPIT_NO_TOKEN;
         else
-            take(t, cut, n);
+            place(cut, t->specials,
+                  fitting(t->specials, cut->index, free, t->all));
         if (cut->taken || cut->index == PIPIT_NO_TOKEN)
             t->heap[0] = t->heap[--t->n_heap];
         if (t->n_heap > 0) sink(t, 0);
@@ -278,7 +288,8 @@ bool pipit_specials_cut(const pipit_specials *s, const uint8_t *text, size_t n,
     t.n_heap = n_cuts;
     for (size_t at = 0; (at = find_next(s, text, n, at, all, &index)) < n;
          at++, i++) {
-        t.cuts[i] = (pipit_cut){at, index, false};
+        t.cuts[i] = (pipit_cut){.at = at};
+        place(&t.cuts[i], s, index);
         t.heap[i] = (uint32_t)i;
     }
     take_all(&t);
@@ -302,7 +313,7 @@ bool pipit_cuts_next(pipit_cuts *cuts, pipit_fragment *out) {
         const pipit_cut *cut = &c->cuts[c->at++];
         PIPIT_ASSERT(cut->at == c->text_at);
         out->token = c->specials->tokens[cut->index].token;
-        out->end = cut->at + text_of(c->specials, cut->index).n_bytes;
+        out->end = cut->at + cut->n;
     } else if (c->used) {
         size_t end = c->text_at;
         while (end < c->n_text && c->used[end] == RAW) end++;

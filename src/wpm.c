@@ -32,11 +32,13 @@ static bool match(const word *w, pipit_sink *out) {
     const pipit_vocabulary *v = w->wpm->vocabulary;
     for (size_t at = 0, n; at < w->n; at += n) {
         uint32_t token = PIPIT_NO_TOKEN;
-        for (n = pipit_min_size(w->n - at, v->max_bytes); n > 0; n--) {
+        /* The mark alone is no beginning of a word. */
+        size_t least = at == 0 ? PIPIT_SPACE_MARK_BYTES + 1 : 1;
+        for (n = pipit_min_size(w->n - at, v->max_bytes); n >= least; n--) {
             token = pipit_vocabulary_find(v, w->bytes + at, n);
             if (token != PIPIT_NO_TOKEN) break;
         }
-        if (n == 0) return false;
+        if (token == PIPIT_NO_TOKEN) return false;
         pipit_sink_put(out, token);
     }
     return true;
