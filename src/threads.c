@@ -43,8 +43,16 @@ static void change(pipit_pool *pool, atomic_uint *word, uint32_t value) {
     if (atomic_load(&pool->n_sleeping) > 0) pipit_os_wake(pool->os, word);
 }
 
+/* The count after adding one. By compare and exchange: the result of an atomic
+ * addition is wrong in code of Node 20's baseline compiler. */
+static uint32_t count_up(atomic_uint *word) {
+    uint32_t n = atomic_load(word);
+    while (!atomic_compare_exchange_weak(word, &n, n + 1)) {}
+    return n + 1;
+}
+
 static void finish_job(pipit_pool *pool) {
-    uint32_t n = atomic_fetch_add(&pool->n_finished, 1) + 1;
+    uint32_t n = count_up(&pool->n_finished);
     if (n == pool->n_threads && atomic_load(&pool->n_sleeping) > 0)
         pipit_os_wake(pool->os, &pool->n_finished);
 }
@@ -88,7 +96,7 @@ void pipit_pool_run(pipit_pool *pool, pipit_job job, void *context) {
 void pipit_pool_barrier(pipit_pool *pool) {
     if (pool->n_threads == 1) return;
     uint32_t phase = atomic_load(&pool->barrier_phase);
-    if (atomic_fetch_add(&pool->barrier_count, 1) + 1 == pool->n_threads) {
+    if (count_up(&pool->barrier_count) == pool->n_threads) {
         atomic_store(&pool->barrier_count, 0);
         change(pool, &pool->barrier_phase, phase + 1);
     } else {

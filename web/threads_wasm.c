@@ -36,8 +36,7 @@ void pipit_os_wait(pipit_os_threads *os, atomic_uint *word, uint32_t seen) {
 void pipit_os_wake(pipit_os_threads *os, atomic_uint *word) {
     (void)os;
 #ifdef PIPIT_WASM_THREADS
-    /* Node 20 takes the count as signed: 2^32 - 1 would wake nobody. */
-    __builtin_wasm_memory_atomic_notify((int *)word, INT32_MAX);
+    __builtin_wasm_memory_atomic_notify((int *)word, ~0u);
 #else
     (void)word;
 #endif
