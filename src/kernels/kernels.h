@@ -4,13 +4,24 @@
  * the order declared here.
  *
  * Sums
- *   quantized dot   acc = 0; for each block in order: acc += (dw * dx) * idot,
- *                   then for types with a minimum acc += mw * (dx * isum); idot
- *                   the exact integer dot of the block with the type's constant
- *                   offset taken out as - offset * isum (kernels.c draws each
- *                   type's form)
+ *   quantized dot   acc = a = 0; for each super-block of n columns in order
+ *                       t = u = 0; for each block of 32 in order
+ *                           t += dx * (scale * idot)
+ *                           u += min * (dx * isum)
+ *                       acc += d * t; a += m * u
+ *                   the dot is acc, or acc + a for types with minimums;
+ *                   idot is the exact integer dot, isum the exact sum of the
+ *                   activations. Where 16 columns have a scale of their own,
+ *                   (scale0 * idot0 + scale1 * idot1), and u += … once for each
+ *                   half. Integer scales times idot stay below 2^24, so these
+ *                   products are exact and may be taken as integers. forms.h
+ *                   has n, d, m, scale and min of each type.
  *   float dot       acc = 0; for each column in order: acc += w * x
  *   lane sums       four sums, element i to sum i % 4, then (s0+s1)+(s2+s3)
+ *
+ * f16 scales and the f16 cache are read by pipit_scale_of (forms.h): an infinity
+ * there is a large finite number. Activations that are NaN count as 0; a block
+ * with an infinity gives NaN.
  */
 #ifndef PIPIT_KERNELS_H
 #define PIPIT_KERNELS_H

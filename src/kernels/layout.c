@@ -4,26 +4,20 @@
 
 #include "forms.h"
 
+#define BYTES(x) ((x) * 0x01010101u)
+
 bool pipit_layout_supports(uint32_t type) {
-    return pipit_form(type)->block_cols > 0;
+    return pipit_form(type)->kind != PIPIT_FORM_NONE;
 }
 
 bool pipit_layout_group_bytes(uint32_t type, uint32_t n_cols, size_t *out) {
     const pipit_form_info *form = pipit_form(type);
-    if (form->block_cols == 0 || n_cols % form->block_cols != 0) return false;
+    if (form->kind == PIPIT_FORM_NONE || n_cols % form->block_cols != 0)
+        return false;
     return pipit_mul_size(n_cols / form->block_cols, form->block_bytes, out);
 }
 
-static void store_u32(uint8_t *p, uint32_t v) {
-    memcpy(p, &v, 4);
-}
-
-/* Low bit of each byte from four bits. */
-static uint32_t spread_bits(uint32_t four) {
-    return (four * 0x00204081u) & 0x01010101u;
-}
-
-/* ---- floats: (column, row) --------------------------------------------- */
+/* ---- floats: (column, row) ---------------------------------------------- */
 
 static void pack_f32(const uint8_t *row, uint32_t n_cols, uint32_t r,
                      uint8_t *group) {
@@ -37,114 +31,198 @@ static void pack_16(const uint8_t *row, uint32_t n_cols, uint32_t r,
         memcpy(group + 8 * (size_t)c + 2 * r, row + 2 * (size_t)c, 2);
 }
 
-/* ---- blocks of 32 ------------------------------------------------------- */
+/* ---- quants of 32 columns, from the file -------------------------------- */
 
-/* Nibbles of a simple type lie in the file as they do in the layout. */
-static void pack_nibbles(const uint8_t *qs, uint32_t r, uint8_t *vectors) {
-    for (uint32_t j = 0; j < 4; j++)
-        memcpy(vectors + 16 * j + 4 * r, qs + 4 * j, 4);
+/* The small blocks' order: 16 bytes, low nibbles first. */
+static void read_nibbles(const uint8_t *qs, uint32_t v[8]) {
+    for (uint32_t j = 0; j < 4; j++) {
+        uint32_t word = pipit_load_u32(qs + 4 * j);
+        v[j] = word & BYTES(15);
+        v[j + 4] = word >> 4 & BYTES(15);
+    }
 }
 
-/* Bit i of the file's word to the plane: vector j has bit j of its bytes. */
-static void pack_high_bits(uint32_t bits, uint32_t r, uint8_t *plane) {
-    uint32_t word = 0;
+/* `bits` bits at `shift` of each of 32 bytes. */
+static void read_shifted(const uint8_t *bytes, uint32_t shift, uint32_t bits,
+                         uint32_t v[8]) {
     for (uint32_t j = 0; j < 8; j++)
-        word |= spread_bits((bits >> (4 * j)) & 15) << j;
-    store_u32(plane + 4 * r, word);
+        v[j] = pipit_load_u32(bytes + 4 * j) >> shift &
+               BYTES((1u << bits) - 1);
 }
 
-static void pack_simple(const pipit_form_info *form, const uint8_t *row,
-                        uint32_t n_cols, uint32_t r, uint8_t *group) {
-    for (uint32_t b = 0; b < n_cols / 32; b++) {
+static void add_shifted(const uint8_t *bytes, uint32_t shift, uint32_t bits,
+                        uint32_t up, uint32_t v[8]) {
+    uint32_t high[8];
+    read_shifted(bytes, shift, bits, high);
+    for (uint32_t j = 0; j < 8; j++) v[j] |= high[j] << up;
+}
+
+/* Bit i of four consecutive ones to byte i. */
+static uint32_t spread_bits(uint32_t four) {
+    return (four & 15) * 0x00204081u & BYTES(1);
+}
+
+static void add_bits(uint32_t bits, uint32_t up, uint32_t v[8]) {
+    for (uint32_t j = 0; j < 8; j++) v[j] |= spread_bits(bits >> 4 * j) << up;
+}
+
+/* Two runs of 16: eight bytes each, low nibbles first. */
+static void read_nvfp4(const uint8_t *qs, uint32_t v[8]) {
+    for (uint32_t i = 0; i < 4; i++) {
+        uint32_t word = pipit_load_u32(qs + 4 * i);
+        uint32_t *out = v + i / 2 * 4 + i % 2;
+        out[0] = word & BYTES(15);
+        out[2] = word >> 4 & BYTES(15);
+    }
+}
+
+/* Four two-bit quants in each byte. */
+static void read_q2_0(const uint8_t *qs, uint32_t v[8]) {
+    for (uint32_t j = 0; j < 8; j++)
+        v[j] = (qs[j] | (uint32_t)qs[j] << 6 | (uint32_t)qs[j] << 12 |
+                (uint32_t)qs[j] << 18) & BYTES(3);
+}
+
+/* Sub-block s of a file block; quant.c describes the orders. */
+static void read_quants(uint32_t type, const uint8_t *in, uint32_t s,
+                        uint32_t v[8]) {
+    const uint32_t half = s / 4, g = s % 4;
+    memset(v, 0, 8 * sizeof *v);
+    switch (type) {
+        case PIPIT_TYPE_MXFP4: read_nibbles(in + 1, v); break;
+        case PIPIT_TYPE_Q4_0:
+        case PIPIT_TYPE_IQ4_NL: read_nibbles(in + 2, v); break;
+        case PIPIT_TYPE_Q4_1: read_nibbles(in + 4, v); break;
+        case PIPIT_TYPE_Q5_0:
+            read_nibbles(in + 6, v);
+            add_bits(pipit_load_u32(in + 2), 4, v);
+            break;
+        case PIPIT_TYPE_Q5_1:
+            read_nibbles(in + 8, v);
+            add_bits(pipit_load_u32(in + 4), 4, v);
+            break;
+        case PIPIT_TYPE_Q8_0: read_shifted(in + 2, 0, 8, v); break;
+        case PIPIT_TYPE_IQ4_XS: read_nibbles(in + 8 + 16 * s, v); break;
+        case PIPIT_TYPE_Q2_K:
+            read_shifted(in + 16 + 32 * half, 2 * g, 2, v);
+            break;
+        case PIPIT_TYPE_Q3_K:
+            read_shifted(in + 32 + 32 * half, 2 * g, 2, v);
+            add_shifted(in, s, 1, 2, v);
+            break;
+        case PIPIT_TYPE_Q4_K:
+            read_shifted(in + 16 + s / 2 * 32, 4 * (s % 2), 4, v);
+            break;
+        case PIPIT_TYPE_Q5_K:
+            read_shifted(in + 48 + s / 2 * 32, 4 * (s % 2), 4, v);
+            add_shifted(in + 16, s, 1, 4, v);
+            break;
+        case PIPIT_TYPE_Q6_K:
+            read_shifted(in + 64 * half + 32 * (g % 2), 4 * (g / 2), 4, v);
+            add_shifted(in + 128 + 32 * half, 2 * g, 2, 4, v);
+            break;
+        case PIPIT_TYPE_TQ2_0: read_shifted(in + 32 * half, 2 * g, 2, v); break;
+        case PIPIT_TYPE_NVFP4: read_nvfp4(in + 4 + 16 * s, v); break;
+        case PIPIT_TYPE_Q1_0:
+            add_bits(pipit_load_u32(in + 2 + 4 * s), 0, v);
+            break;
+        case PIPIT_TYPE_Q2_0: read_q2_0(in + 2 + 8 * s, v); break;
+        default: PIPIT_ASSERT(false);
+    }
+}
+
+/* ---- scales -------------------------------------------------------------- */
+
+/* Where a file block has its f16 scale; its minimum's follows. */
+static uint32_t d_offset(uint32_t type) {
+    switch (type) {
+        case PIPIT_TYPE_Q2_K: return 80;
+        case PIPIT_TYPE_Q3_K: return 108;
+        case PIPIT_TYPE_Q6_K: return 208;
+        case PIPIT_TYPE_TQ1_0: return 52;
+        case PIPIT_TYPE_TQ2_0: return 64;
+        default: return 0;
+    }
+}
+
+/* Q4_K, Q5_K: six bits each of eight scales and minimums in twelve bytes. */
+static void unpack_k45(const uint8_t *in, uint8_t *scale, uint8_t *min) {
+    for (uint32_t s = 0; s < 4; s++, scale += 4, min += 4) {
+        scale[0] = in[s] & 63;
+        min[0] = in[s + 4] & 63;
+        scale[16] = (uint8_t)((in[s + 8] & 15) | in[s] >> 6 << 4);
+        min[16] = (uint8_t)(in[s + 8] >> 4 | in[s + 4] >> 6 << 4);
+    }
+}
+
+/* Q3_K: low nibbles in eight bytes, high pairs in four. */
+static void unpack_k3(const uint8_t *in, uint8_t *scale) {
+    for (uint32_t i = 0; i < 16; i++) {
+        uint32_t low = i < 8 ? in[i] & 15u : in[i - 8] >> 4;
+        uint32_t high = in[8 + i % 4] >> 2 * (i / 4) & 3u;
+        scale[4 * i] = (uint8_t)((low | high << 4) - 32);
+    }
+}
+
+static void unpack_iq4_xs(const uint8_t *in, uint8_t *scale) {
+    uint32_t high = pipit_load_u16(in + 2);
+    for (uint32_t s = 0; s < 8; s++) {
+        uint32_t low = in[4 + s / 2] >> 4 * (s % 2) & 15u;
+        scale[4 * s] = (uint8_t)((low | (high >> 2 * s & 3) << 4) - 32);
+    }
+}
+
+static void pack_scales(uint32_t type, const pipit_form_info *form,
+                        const uint8_t *in, uint32_t r, uint8_t *block) {
+    uint8_t *scale = block + form->scales_at + r;
+    if (type == PIPIT_TYPE_MXFP4) block[r] = in[0];
+    if (form->code != PIPIT_CODE_FP4)
+        memcpy(block + 2 * r, in + d_offset(type), 2);
+    if (form->has_min) memcpy(block + 8 + 2 * r, in + d_offset(type) + 2, 2);
+    switch (type) {
+        case PIPIT_TYPE_Q4_K:
+        case PIPIT_TYPE_Q5_K:
+            unpack_k45(in + 4, scale, block + form->mins_at + r);
+            break;
+        case PIPIT_TYPE_Q3_K: unpack_k3(in + 96, scale); break;
+        case PIPIT_TYPE_IQ4_XS: unpack_iq4_xs(in, scale); break;
+        case PIPIT_TYPE_Q2_K:
+            for (uint32_t i = 0; i < 16; i++) scale[4 * i] = in[i];
+            break;
+        case PIPIT_TYPE_Q6_K:
+            for (uint32_t i = 0; i < 16; i++) scale[4 * i] = in[192 + i];
+            break;
+        case PIPIT_TYPE_NVFP4:
+            for (uint32_t i = 0; i < 4; i++) scale[4 * i] = in[i];
+            break;
+        default: break;
+    }
+}
+
+/* ---- rows ---------------------------------------------------------------- */
+
+static void store_words(const uint32_t *words, uint32_t n, uint8_t *to) {
+    for (uint32_t i = 0; i < n; i++) memcpy(to + 16 * i, words + i, 4);
+}
+
+static void pack_quants(uint32_t type, const pipit_form_info *form,
+                        const uint8_t *row, uint32_t n_cols, uint32_t r,
+                        uint8_t *group) {
+    for (uint32_t b = 0; b < n_cols / form->block_cols; b++) {
         const uint8_t *in = row + (size_t)b * form->file_bytes;
-        uint8_t *out = group + (size_t)b * form->block_bytes;
-        memcpy(out + 2 * r, in, 2);
-        in += 2;
-        if (form->has_min) {
-            memcpy(out + 8 + 2 * r, in, 2);
-            in += 2;
-        }
-        out += form->quants_at;
-        if (form->bits == 8) {
-            for (uint32_t j = 0; j < 8; j++)
-                memcpy(out + 16 * j + 4 * r, in + 4 * j, 4);
+        uint8_t *block = group + (size_t)b * form->block_bytes;
+        uint8_t *to = block + form->quants_at + 4 * r;
+        uint32_t v[13], words[8];
+        pack_scales(type, form, in, r, block);
+        if (form->code == PIPIT_CODE_TRITS) {
+            memcpy(v, in, 52);
+            store_words(v, 13, to);
             continue;
         }
-        if (form->bits == 5) {
-            pack_high_bits(pipit_load_u32(in), r, out + 64);
-            in += 4;
-        }
-        pack_nibbles(in, r, out);
-    }
-}
-
-/* ---- super-blocks of 256 ------------------------------------------------ */
-
-/* Scale and minimum of sub-block s from the twelve packed bytes. */
-static void k_scales(const uint8_t *packed, uint32_t s, uint8_t *scale,
-                     uint8_t *min) {
-    if (s < 4) {
-        *scale = packed[s] & 63;
-        *min = packed[s + 4] & 63;
-    } else {
-        *scale = (uint8_t)((packed[s + 4] & 15) | ((packed[s - 4] >> 6) << 4));
-        *min = (uint8_t)((packed[s + 4] >> 4) | ((packed[s] >> 6) << 4));
-    }
-}
-
-/* Nibbles from 32 bytes that hold one quant each at `shift`. */
-static void pack_shifted(const uint8_t *bytes, uint32_t shift, uint32_t r,
-                         uint8_t *vectors) {
-    for (uint32_t j = 0; j < 4; j++) {
-        uint32_t low = pipit_load_u32(bytes + 4 * j) >> shift;
-        uint32_t high = pipit_load_u32(bytes + 16 + 4 * j) >> shift;
-        store_u32(vectors + 16 * j + 4 * r,
-                  (low & 0x0f0f0f0fu) | (high & 0x0f0f0f0fu) << 4);
-    }
-}
-
-static void pack_k45(const pipit_form_info *form, const uint8_t *row,
-                     uint32_t n_cols, uint32_t r, uint8_t *group) {
-    bool five = form->bits == 5;
-    for (uint32_t b = 0; b < n_cols / 256; b++) {
-        const uint8_t *in = row + (size_t)b * form->file_bytes;
-        const uint8_t *high = in + 16, *qs = in + (five ? 48 : 16);
-        uint8_t *out = group + (size_t)b * form->block_bytes;
-        memcpy(out + 2 * r, in, 2);
-        memcpy(out + 8 + 2 * r, in + 2, 2);
-        for (uint32_t s = 0; s < 8; s++) {
-            uint8_t *vectors = out + form->quants_at + s * form->sub_bytes;
-            k_scales(in + 4, s, out + 16 + 4 * s + r, out + 48 + 4 * s + r);
-            pack_shifted(qs + s / 2 * 32, 4 * (s % 2), r, vectors);
-            if (!five) continue;
-            uint32_t word = 0;
-            for (uint32_t j = 0; j < 8; j++)
-                word |= (pipit_load_u32(high + 4 * j) >> s & 0x01010101u) << j;
-            store_u32(vectors + 64 + 4 * r, word);
-        }
-    }
-}
-
-static void pack_k6(const pipit_form_info *form, const uint8_t *row,
-                    uint32_t n_cols, uint32_t r, uint8_t *group) {
-    for (uint32_t b = 0; b < n_cols / 256; b++) {
-        const uint8_t *in = row + (size_t)b * form->file_bytes;
-        uint8_t *out = group + (size_t)b * form->block_bytes;
-        memcpy(out + 2 * r, in + 208, 2);
-        for (uint32_t s = 0; s < 16; s++) out[8 + 4 * s + r] = in[192 + s];
-        for (uint32_t s = 0; s < 8; s++) {
-            uint32_t half = s / 4, g = s % 4;
-            const uint8_t *high = in + 128 + half * 32;
-            uint8_t *vectors = out + form->quants_at + s * form->sub_bytes;
-            pack_shifted(in + half * 64 + g % 2 * 32, g < 2 ? 0 : 4, r,
-                         vectors);
-            for (uint32_t plane = 0; plane < 2; plane++) {
-                uint32_t word = 0;
-                for (uint32_t j = 0; j < 4; j++)
-                    word |= (pipit_load_u32(high + 16 * plane + 4 * j) >>
-                                 (2 * g) & 0x03030303u) << (2 * j);
-                store_u32(vectors + 64 + 16 * plane + 4 * r, word);
-            }
+        for (uint32_t s = 0; s < form->n_subs; s++, to += form->sub_bytes) {
+            read_quants(type, in, s, v);
+            pipit_form_merge(form->bits, v, words);
+            store_words(words, form->bits, to);
         }
     }
 }
@@ -156,22 +234,15 @@ void pipit_layout_pack(uint32_t type, uint32_t n_cols, const uint8_t *rows,
     if (n_rows < PIPIT_GROUP_ROWS)
         memset(group, 0, (size_t)n_cols / form->block_cols * form->block_bytes);
     for (uint32_t r = 0; r < n_rows; r++, rows += row_bytes)
-        switch (form->kind) {
-            case PIPIT_FORM_F32: pack_f32(rows, n_cols, r, group); break;
-            case PIPIT_FORM_16: pack_16(rows, n_cols, r, group); break;
-            case PIPIT_FORM_SIMPLE:
-                pack_simple(form, rows, n_cols, r, group);
-                break;
-            case PIPIT_FORM_K:
-                if (form->bits == 6)
-                    pack_k6(form, rows, n_cols, r, group);
-                else
-                    pack_k45(form, rows, n_cols, r, group);
-                break;
-        }
+        if (type == PIPIT_TYPE_F32)
+            pack_f32(rows, n_cols, r, group);
+        else if (form->kind == PIPIT_FORM_FLOAT)
+            pack_16(rows, n_cols, r, group);
+        else
+            pack_quants(type, form, rows, n_cols, r, group);
 }
 
-/* ---- and back ----------------------------------------------------------- */
+/* ---- and back ------------------------------------------------------------ */
 
 static void row_of_floats(const pipit_matrix *w, const uint8_t *group,
                           uint32_t r, float *out) {
@@ -186,44 +257,16 @@ static void row_of_floats(const pipit_matrix *w, const uint8_t *group,
     }
 }
 
-void pipit_form_quants(const pipit_form_info *form, const uint8_t *vectors,
-                       uint32_t r, uint8_t *q) {
-    for (uint32_t c = 0; c < 32; c++) {
-        uint32_t j = c / 4, at = 4 * r + c % 4;
-        if (form->bits == 8) {
-            q[c] = vectors[16 * j + at];
-            continue;
-        }
-        uint32_t nibble = vectors[16 * (j % 4) + at];
-        uint32_t v = j < 4 ? nibble & 15 : nibble >> 4;
-        if (form->bits == 5) v |= (vectors[64 + at] >> j & 1u) << 4;
-        if (form->bits == 6)
-            v |= (vectors[64 + 16 * (j / 4) + at] >> (2 * (j % 4)) & 3u) << 4;
-        q[c] = (uint8_t)v;
-    }
-}
-
-/* The formulas are those of quant.c, operation by operation. */
+/* One formula gives every type's bits: to multiply by 1 changes none. */
 static void row_of_block(const pipit_form_info *form, const uint8_t *block,
-                         uint32_t s, uint32_t r, float *out) {
-    uint8_t q[32];
-    float d = pipit_f16_to_f32(pipit_load_u16(block + 2 * r));
-    pipit_form_quants(form, block + form->quants_at + s * form->sub_bytes, r,
-                      q);
+                         uint32_t sub, uint32_t r, float *out) {
+    int8_t q[32];
+    pipit_form_quants(form, block, sub, r, q);
+    pipit_form_factors f =
+        pipit_form_factors_of(form, block, sub, r, pipit_f16_to_f32);
     for (uint32_t c = 0; c < 32; c++) {
-        if (form->kind == PIPIT_FORM_SIMPLE) {
-            int32_t v = form->bits == 8 ? (int8_t)q[c] : (int32_t)q[c] - form->offset;
-            out[c] = (float)v * d;
-            if (form->has_min)
-                out[c] += pipit_f16_to_f32(pipit_load_u16(block + 8 + 2 * r));
-        } else if (form->bits == 6) {
-            int8_t scale = (int8_t)block[8 + 4 * (2 * s + c / 16) + r];
-            out[c] = d * (float)scale * (float)(q[c] - form->offset);
-        } else {
-            float dmin = pipit_f16_to_f32(pipit_load_u16(block + 8 + 2 * r));
-            float scale = d * (float)block[16 + 4 * s + r];
-            out[c] = scale * (float)q[c] - dmin * (float)block[48 + 4 * s + r];
-        }
+        out[c] = f.d * f.scale[c / 16] * (float)q[c];
+        if (form->has_min) out[c] += f.m * f.min[c / 16];
     }
 }
 
@@ -231,12 +274,13 @@ void pipit_layout_row(const pipit_matrix *w, uint32_t row, float *out) {
     const pipit_form_info *form = pipit_form(w->type);
     const uint8_t *group =
         w->groups + (size_t)(row / PIPIT_GROUP_ROWS) * w->group_bytes;
-    uint32_t r = row % PIPIT_GROUP_ROWS, subs = form->block_cols / 32;
-    if (form->kind == PIPIT_FORM_F32 || form->kind == PIPIT_FORM_16) {
+    uint32_t r = row % PIPIT_GROUP_ROWS;
+    if (form->kind == PIPIT_FORM_FLOAT) {
         row_of_floats(w, group, r, out);
         return;
     }
     for (uint32_t b = 0; b < w->n_cols / 32; b++)
-        row_of_block(form, group + (size_t)(b / subs) * form->block_bytes,
-                     b % subs, r, out + (size_t)b * 32);
+        row_of_block(form,
+                     group + (size_t)(b / form->n_subs) * form->block_bytes,
+                     b % form->n_subs, r, out + (size_t)b * 32);
 }

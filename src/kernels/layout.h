@@ -7,10 +7,8 @@
  *
  *     vector j (8-bit form):  r0c r0c+1 r0c+2 r0c+3 | r1… | r2… | r3…   c = 4j
  *
- * 4-bit quants: 64 bytes, byte i of vector j (j < 4) holds the quant of vector
- * j in its low and of vector j + 4 in its high nibble. High bits of 5- and 6-bit
- * quants follow in planes of the same order. Scales come first, four to a row
- * group: f16 as in the file, one after the other for rows 0..3.
+ * Quants of fewer bits share bytes with those of other vectors, at the same
+ * place in each; scales come first, four to a row group. forms.h draws it.
  *
  * The pack changes the place of bits, never their value: no layout is larger
  * than 1.1 times the file's bytes and pipit_layout_row gives exactly the bits of

@@ -52,70 +52,45 @@ static void quantize(const float *x, size_t n, uint8_t *blocks) {
     }
 }
 
-/* What multiplies the integers of one sub-block of row r. */
-typedef struct sub_scales {
-    float scale[2]; /* of each 16 columns */
-    float min;
-} sub_scales;
-
-static sub_scales scales_of(const pipit_form_info *form, const uint8_t *block,
-                            uint32_t s, uint32_t r) {
-    float d = widen_f16(pipit_load_u16(block + 2 * r));
-    sub_scales out = {{d, d}, 0};
-    if (form->kind == PIPIT_FORM_SIMPLE) {
-        if (form->has_min)
-            out.min = widen_f16(pipit_load_u16(block + 8 + 2 * r));
-    } else if (form->bits == 6) {
-        for (uint32_t i = 0; i < 2; i++)
-            out.scale[i] = d * (float)(int8_t)block[8 + 4 * (2 * s + i) + r];
+/* One block of 32: its integer dots by halves, and what they are worth before
+ * the scales that the whole super-block shares. */
+static void dot_block(const pipit_form_factors *f, const int8_t *q,
+                      const act_block *x, bool by_halves, float *t, float *u) {
+    int32_t dot[2] = {0, 0};
+    for (int i = 0; i < 32; i++) dot[i / 16] += q[i] * x->q[i];
+    float whole = f->scale[0] * (float)(dot[0] + dot[1]);
+    if (by_halves)
+        whole = f->scale[0] * (float)dot[0] + f->scale[1] * (float)dot[1];
+    *t += x->d * whole;
+    if (by_halves) {
+        *u += f->min[0] * (x->d * (float)x->sum[0]);
+        *u += f->min[1] * (x->d * (float)x->sum[1]);
     } else {
-        float dmin = widen_f16(pipit_load_u16(block + 8 + 2 * r));
-        out.scale[0] = out.scale[1] = d * (float)block[16 + 4 * s + r];
-        out.min = -(dmin * (float)block[48 + 4 * s + r]);
+        *u += f->min[0] * (x->d * (float)(x->sum[0] + x->sum[1]));
     }
-    return out;
-}
-
-static int32_t dot_16(const uint8_t *q, const int8_t *x, bool is_signed) {
-    int32_t sum = 0;
-    for (int i = 0; i < 16; i++)
-        sum += (is_signed ? (int8_t)q[i] : q[i]) * x[i];
-    return sum;
-}
-
-static float dot_block(const pipit_form_info *form, const uint8_t *block,
-                       uint32_t s, uint32_t r, const act_block *x, float acc) {
-    uint8_t q[32];
-    sub_scales scales = scales_of(form, block, s, r);
-    pipit_form_quants(form, block + form->quants_at + s * form->sub_bytes, r,
-                      q);
-    int32_t dot[2];
-    for (int i = 0; i < 2; i++)
-        dot[i] = dot_16(q + 16 * i, x->q + 16 * i, form->bits == 8) -
-                 form->offset * x->sum[i];
-    if (form->bits == 6) {
-        acc += scales.scale[0] * x->d * (float)dot[0];
-        acc += scales.scale[1] * x->d * (float)dot[1];
-    } else {
-        acc += scales.scale[0] * x->d * (float)(dot[0] + dot[1]);
-    }
-    if (form->has_min)
-        acc += scales.min * (x->d * (float)(x->sum[0] + x->sum[1]));
-    return acc;
 }
 
 static float dot_quants(const pipit_matrix *w, const pipit_form_info *form,
                         const uint8_t *group, uint32_t r,
                         const uint8_t *blocks) {
-    float acc = 0;
-    uint32_t subs = form->block_cols / 32;
-    for (uint32_t b = 0; b < w->n_cols / 32; b++) {
-        act_block x;
-        memcpy(&x, blocks + b * sizeof x, sizeof x);
-        acc = dot_block(form, group + (size_t)(b / subs) * form->block_bytes,
-                        b % subs, r, &x, acc);
+    float acc = 0, acc_min = 0;
+    bool by_halves = form->scales >= PIPIT_SCALES_I8_16;
+    for (uint32_t b = 0; b < w->n_cols / form->block_cols;
+         b++, group += form->block_bytes) {
+        pipit_form_factors f = {0};
+        float t = 0, u = 0;
+        for (uint32_t s = 0; s < form->n_subs; s++, blocks += sizeof(act_block)) {
+            act_block x;
+            int8_t q[32];
+            memcpy(&x, blocks, sizeof x);
+            f = pipit_form_factors_of(form, group, s, r, pipit_scale_of);
+            pipit_form_quants(form, group, s, r, q);
+            dot_block(&f, q, &x, by_halves, &t, &u);
+        }
+        acc += f.d * t;
+        acc_min += f.m * u;
     }
-    return acc;
+    return form->has_min ? acc + acc_min : acc;
 }
 
 static float weight_at(const pipit_matrix *w, const uint8_t *group, uint32_t r,
@@ -138,7 +113,7 @@ static float dot_floats(const pipit_matrix *w, const uint8_t *group, uint32_t r,
 static void matvec(const pipit_matrix *w, uint32_t g0, uint32_t g1,
                    const pipit_acts *x, float *y) {
     const pipit_form_info *form = pipit_form(w->type);
-    bool floats = form->kind == PIPIT_FORM_F32 || form->kind == PIPIT_FORM_16;
+    bool floats = form->kind == PIPIT_FORM_FLOAT;
     for (uint32_t g = g0; g < g1; g++) {
         const uint8_t *group = w->groups + g * w->group_bytes;
         for (uint32_t r = 0; r < PIPIT_GROUP_ROWS; r++)

@@ -26,13 +26,42 @@
 
 #define PIPIT_INLINE static inline __attribute__((always_inline))
 
+/* Before loops of constant length whose arrays must become registers. */
+#ifdef __clang__
+#define PIPIT_UNROLL _Pragma("clang loop unroll(full)")
+#define PIPIT_NO_UNROLL _Pragma("clang loop unroll(disable)")
+#else
+#define PIPIT_UNROLL _Pragma("GCC unroll 16")
+#define PIPIT_NO_UNROLL _Pragma("GCC unroll 1")
+#endif
+
+/* Constants of the innermost loops, in memory: engines build a v128.const anew,
+ * in three instructions, at each use; a load that the compiler can't see through
+ * stays in a register or becomes an operand. */
+typedef struct pipit_vector {
+    _Alignas(16) uint32_t lanes[4];
+} pipit_vector;
+
+enum { PIPIT_K_F16_BITS, PIPIT_K_F16_SCALE, PIPIT_K_F16_LARGEST,
+       PIPIT_K_INFINITY, PIPIT_K_EVEN_BYTES, PIPIT_K_IQ4, PIPIT_K_FP4,
+       PIPIT_N_CONSTANTS };
+extern const pipit_vector pipit_constants[PIPIT_N_CONSTANTS];
+extern const pipit_vector pipit_byte_masks[64]; /* each byte i; some of them */
+
+PIPIT_INLINE v128_t pipit_constant(int i) {
+    return wasm_v128_load(&pipit_constants[i]);
+}
+PIPIT_INLINE v128_t pipit_byte_mask(int mask) {
+    return wasm_v128_load(&pipit_byte_masks[mask]);
+}
+
 /* Four f16 as f32, exactly: subnormals too, since 2^112 only moves the
  * exponent. Infinity and NaN come out as finite numbers of 65536 and more. */
 PIPIT_INLINE v128_t pipit_f16x4(const void *p) {
     v128_t wide = wasm_i32x4_load16x4(p); /* the sign fills the upper half */
     v128_t bits = wasm_v128_and(wasm_i32x4_shl(wide, 13),
-                                wasm_i32x4_splat((int32_t)0x8fffe000));
-    return wasm_f32x4_mul(bits, wasm_f32x4_splat(0x1p112f));
+                                pipit_constant(PIPIT_K_F16_BITS));
+    return wasm_f32x4_mul(bits, pipit_constant(PIPIT_K_F16_SCALE));
 }
 
 PIPIT_INLINE v128_t pipit_bf16x4(const void *p) {

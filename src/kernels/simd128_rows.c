@@ -177,20 +177,27 @@ PIPIT_INLINE void score_tile(const float *q, size_t dim, int n_rows,
                              const uint8_t *keys, int n_groups, bool f16,
                              float scale, float *scores, size_t stride) {
     v128_t acc[4][2];
+    PIPIT_UNROLL
     for (int r = 0; r < n_rows; r++)
+        PIPIT_UNROLL
         for (int g = 0; g < n_groups; g++) acc[r][g] = wasm_f32x4_splat(0);
     for (size_t d = 0; d < dim; d++) {
         v128_t k[2];
+        PIPIT_UNROLL
         for (int g = 0; g < n_groups; g++)
             k[g] = load_kv(keys, ((size_t)g * dim + d) * 4, f16);
+        PIPIT_UNROLL
         for (int r = 0; r < n_rows; r++) {
             v128_t x = wasm_v128_load32_splat(q + (size_t)r * dim + d);
+            PIPIT_UNROLL
             for (int g = 0; g < n_groups; g++)
                 acc[r][g] =
                     wasm_f32x4_add(acc[r][g], wasm_f32x4_mul(x, k[g]));
         }
     }
+    PIPIT_UNROLL
     for (int r = 0; r < n_rows; r++)
+        PIPIT_UNROLL
         for (int g = 0; g < n_groups; g++)
             wasm_v128_store(scores + (size_t)r * stride + 4 * g,
                             wasm_f32x4_mul(acc[r][g], wasm_f32x4_splat(scale)));
@@ -241,21 +248,28 @@ PIPIT_INLINE void mix_tile(const float *p, size_t p_stride, int n_rows,
     const uint8_t *values = kv->values;
     size_t dim = kv->head_dim;
     v128_t acc[4][2];
+    PIPIT_UNROLL
     for (int r = 0; r < n_rows; r++)
+        PIPIT_UNROLL
         for (int v = 0; v < n_vectors; v++)
             acc[r][v] = wasm_v128_load(out + (size_t)r * dim + d + 4 * v);
     for (size_t i = 0; i < kv->n_pos; i++) {
         v128_t value[2];
+        PIPIT_UNROLL
         for (int v = 0; v < n_vectors; v++)
             value[v] = load_kv(values, i * dim + d + 4 * (size_t)v, f16);
+        PIPIT_UNROLL
         for (int r = 0; r < n_rows; r++) {
             v128_t w = wasm_v128_load32_splat(p + (size_t)r * p_stride + i);
+            PIPIT_UNROLL
             for (int v = 0; v < n_vectors; v++)
                 acc[r][v] =
                     wasm_f32x4_add(acc[r][v], wasm_f32x4_mul(w, value[v]));
         }
     }
+    PIPIT_UNROLL
     for (int r = 0; r < n_rows; r++)
+        PIPIT_UNROLL
         for (int v = 0; v < n_vectors; v++)
             wasm_v128_store(out + (size_t)r * dim + d + 4 * v, acc[r][v]);
 }

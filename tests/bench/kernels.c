@@ -43,7 +43,7 @@ uint32_t bench_setup(uint32_t i, uint32_t type, uint32_t n_rows,
         tokens > MAX_TOKENS || n_cols > MAX_COLS || n_rows > 8192)
         return 0;
     for (size_t b = 0; b < w.group_bytes * pipit_matrix_n_groups(&w); b++)
-        weights[b] = (uint8_t)(pipit_rng_next(&rng) >> 40) & 0x3f;
+        weights[b] = (uint8_t)((pipit_rng_next(&rng) >> 40 & 0x1f) | 0x20);
     for (size_t c = 0; c < (size_t)tokens * n_cols; c++)
         x[c] = (float)(pipit_rng_unit(&rng) - 0.5);
     acts = (pipit_acts){x, n_cols, blocks,

@@ -12,7 +12,10 @@
 static const uint32_t case_types[] = {
     PIPIT_TYPE_F32,  PIPIT_TYPE_F16,  PIPIT_TYPE_BF16, PIPIT_TYPE_Q4_0,
     PIPIT_TYPE_Q4_1, PIPIT_TYPE_Q5_0, PIPIT_TYPE_Q5_1, PIPIT_TYPE_Q8_0,
-    PIPIT_TYPE_Q4_K, PIPIT_TYPE_Q5_K, PIPIT_TYPE_Q6_K};
+    PIPIT_TYPE_Q2_K, PIPIT_TYPE_Q3_K, PIPIT_TYPE_Q4_K, PIPIT_TYPE_Q5_K,
+    PIPIT_TYPE_Q6_K, PIPIT_TYPE_IQ4_NL, PIPIT_TYPE_IQ4_XS, PIPIT_TYPE_TQ1_0,
+    PIPIT_TYPE_TQ2_0, PIPIT_TYPE_MXFP4, PIPIT_TYPE_NVFP4, PIPIT_TYPE_Q1_0,
+    PIPIT_TYPE_Q2_0};
 #define N_CASE_TYPES (sizeof case_types / sizeof case_types[0])
 
 typedef enum case_values { CASE_TAME, CASE_WILD, CASE_MOST, CASE_LEAST } case_values;
@@ -29,7 +32,42 @@ static inline float case_float(pipit_rng *rng, case_values values) {
     return (float)(pipit_rng_unit(rng) * 4 - 2);
 }
 
-/* n file bytes of a type. Tame ones have scales between 2^-8 and 2^-1. */
+/* The f16 at p to between 2^-5 and 2^-4, its sign kept. */
+static inline void case_tame_f16(uint8_t *p) {
+    p[1] = (uint8_t)((p[1] & 0x83) | 0x28);
+}
+
+/* One block's scales to sizes that models have. */
+static inline void case_tame(pipit_rng *rng, uint32_t type, uint8_t *block) {
+    float f = case_float(rng, CASE_TAME);
+    switch (type) {
+        case PIPIT_TYPE_F32: memcpy(block, &f, 4); break;
+        case PIPIT_TYPE_BF16: block[1] = (uint8_t)((block[1] & 0x80) | 0x3f); break;
+        case PIPIT_TYPE_Q2_K:
+            case_tame_f16(block + 80);
+            case_tame_f16(block + 82);
+            break;
+        case PIPIT_TYPE_Q3_K: case_tame_f16(block + 108); break;
+        case PIPIT_TYPE_Q6_K: case_tame_f16(block + 208); break;
+        case PIPIT_TYPE_TQ1_0: case_tame_f16(block + 52); break;
+        case PIPIT_TYPE_TQ2_0: case_tame_f16(block + 64); break;
+        case PIPIT_TYPE_MXFP4: block[0] = (uint8_t)(120 + block[0] % 8); break;
+        case PIPIT_TYPE_NVFP4:
+            for (int i = 0; i < 4; i++) block[i] = block[i] % 0x78;
+            break;
+        case PIPIT_TYPE_Q4_1:
+        case PIPIT_TYPE_Q5_1:
+        case PIPIT_TYPE_Q4_K:
+        case PIPIT_TYPE_Q5_K:
+            case_tame_f16(block);
+            case_tame_f16(block + 2);
+            break;
+        default: case_tame_f16(block);
+    }
+}
+
+/* n file bytes of a type: random ones, all ones or all zeros; but for wild ones
+ * the scales are tame. */
 static inline void case_weights(pipit_rng *rng, uint32_t type,
                                 case_values values, uint8_t *bytes, size_t n) {
     const pipit_type_info *info = pipit_type(type);
@@ -39,22 +77,8 @@ static inline void case_weights(pipit_rng *rng, uint32_t type,
         if (values == CASE_LEAST) bytes[i] = 0;
     }
     if (values == CASE_WILD) return;
-    for (size_t at = 0; at + info->block_bytes <= n; at += info->block_bytes) {
-        uint8_t *block = bytes + at;
-        if (type == PIPIT_TYPE_F32) {
-            float f = case_float(rng, values);
-            memcpy(block, &f, 4);
-        } else if (type == PIPIT_TYPE_BF16) {
-            block[1] = (uint8_t)((block[1] & 0x80) | 0x3f);
-        } else if (type == PIPIT_TYPE_Q6_K) {
-            block[209] = (uint8_t)((block[209] & 0x80) | 0x28);
-        } else {
-            bool has_min = type == PIPIT_TYPE_Q4_1 || type == PIPIT_TYPE_Q5_1 ||
-                           type == PIPIT_TYPE_Q4_K || type == PIPIT_TYPE_Q5_K;
-            block[1] = (uint8_t)((block[1] & 0x80) | 0x28);
-            if (has_min) block[3] = (uint8_t)((block[3] & 0x80) | 0x28);
-        }
-    }
+    for (size_t at = 0; at + info->block_bytes <= n; at += info->block_bytes)
+        case_tame(rng, type, bytes + at);
 }
 
 /* A matrix in kernel layout; *file gets its rows as they stand in a file. */
