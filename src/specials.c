@@ -140,8 +140,9 @@ uint32_t pipit_specials_index(const pipit_specials *s, uint32_t token) {
 /* A place where a token may stand. */
 typedef struct pipit_cut {
     size_t at;
-    uint32_t index; /* in tokens; PIPIT_NO_TOKEN: dropped */
-    uint16_t n;     /* its bytes */
+    uint32_t index; /* in tokens */
+    uint32_t next;  /* of those as long */
+    uint16_t n;     /* bytes of the token */
     bool taken;
 } pipit_cut;
 
@@ -173,22 +174,24 @@ static uint32_t longest(const pipit_specials *s, const uint8_t *text, size_t n,
     return fitting(s, i - 1, common, all);
 }
 
-static size_t find_next(const pipit_specials *s, const uint8_t *text, size_t n,
-                        size_t at, bool all, uint32_t *index) {
-    for (; at < n; at++) {
-        uint32_t second = at + 1 < n ? text[at + 1] : 0;
-        uint32_t bits = s->begins[text[at] * 32u + second / 8];
-        /* The last byte can only be a token of one byte: all bits are set. */
-        if (!(bits >> second % 8 & 1)) continue;
-        *index = longest(s, text + at, n - at, all);
-        if (*index != PIPIT_NO_TOKEN) return at;
-    }
-    return n;
+static bool may_begin(const pipit_specials *s, const uint8_t *text, size_t n,
+                      size_t at) {
+    uint32_t second = at + 1 < n ? text[at + 1] : 0;
+    /* The last byte can only be a token of one byte: all its bits are set. */
+    return s->begins[text[at] * 32u + second / 8] >> second % 8 & 1;
 }
 
 /* ---- taking, longest first --------------------------------------------- */
 
 enum { RAW = 0, TAKEN = 1, STRIPPED = 2 };
+
+#define NO_CUT UINT32_MAX
+
+/* Cuts of one length, by position. */
+typedef struct queue {
+    uint32_t first, last;
+    bool unsorted;
+} queue;
 
 typedef struct taking {
     const pipit_specials *specials;
@@ -196,26 +199,55 @@ typedef struct taking {
     size_t n;
     bool all;
     pipit_cut *cuts;
-    uint32_t *heap; /* indexes of cuts, the best at the root */
-    size_t n_heap;
+    size_t n_cuts;
     uint8_t *used; /* (n) */
+    queue queues[PIPIT_MAX_SPECIAL_BYTES + 1]; /* by length */
 } taking;
 
-static bool is_before(const taking *t, uint32_t a, uint32_t b) {
-    uint32_t n_a = t->cuts[a].n, n_b = t->cuts[b].n;
-    return n_a != n_b ? n_a > n_b : a < b;
+/* Puts a cut, whose token is index, into the queue of that token's length. */
+static void enqueue(taking *t, uint32_t cut, uint32_t index) {
+    if (index == PIPIT_NO_TOKEN) return;
+    size_t n = text_of(t->specials, index).n_bytes;
+    queue *q = &t->queues[n];
+    t->cuts[cut].index = index;
+    t->cuts[cut].n = (uint16_t)n;
+    t->cuts[cut].next = NO_CUT;
+    if (q->first == NO_CUT)
+        q->first = cut;
+    else
+        t->cuts[q->last].next = cut;
+    if (q->last != NO_CUT && q->last > cut) q->unsorted = true;
+    q->last = cut;
 }
 
-static void sink(taking *t, size_t i) {
-    uint32_t moving = t->heap[i];
-    for (size_t child; (child = 2 * i + 1) < t->n_heap; i = child) {
-        if (child + 1 < t->n_heap &&
-            is_before(t, t->heap[child + 1], t->heap[child]))
-            child++;
-        if (!is_before(t, t->heap[child], moving)) break;
-        t->heap[i] = t->heap[child];
+static uint32_t merge(pipit_cut *cuts, uint32_t a, uint32_t b) {
+    uint32_t first = NO_CUT, *end = &first;
+    while (a != NO_CUT && b != NO_CUT) {
+        uint32_t *less = a < b ? &a : &b;
+        *end = *less;
+        end = &cuts[*less].next;
+        *less = *end;
     }
-    t->heap[i] = moving;
+    *end = a != NO_CUT ? a : b;
+    return first;
+}
+
+/* Merge sort of a list: sorted[i] has none or 2^i cuts. */
+static uint32_t sort_cuts(pipit_cut *cuts, uint32_t first) {
+    uint32_t sorted[32], all = NO_CUT;
+    for (uint32_t i = 0; i < 32; i++) sorted[i] = NO_CUT;
+    while (first != NO_CUT) {
+        uint32_t one = first, i = 0;
+        first = cuts[one].next;
+        cuts[one].next = NO_CUT;
+        for (; sorted[i] != NO_CUT; i++) {
+            one = merge(cuts, sorted[i], one);
+            sorted[i] = NO_CUT;
+        }
+        sorted[i] = one;
+    }
+    for (uint32_t i = 0; i < 32; i++) all = merge(cuts, sorted[i], all);
+    return all;
 }
 
 /* As isspace in the C locale. */
@@ -243,26 +275,33 @@ static size_t free_bytes(const taking *t, size_t at, size_t n) {
     return free;
 }
 
-static void place(pipit_cut *cut, const pipit_specials *s, uint32_t index) {
-    cut->index = index;
-    if (index != PIPIT_NO_TOKEN) cut->n = (uint16_t)text_of(s, index).n_bytes;
+static void take_all(taking *t) {
+    for (uint32_t n = PIPIT_MAX_SPECIAL_BYTES; n > 0; n--) {
+        queue *q = &t->queues[n];
+        if (q->unsorted) q->first = sort_cuts(t->cuts, q->first);
+        for (uint32_t i = q->first, next; i != NO_CUT; i = next) {
+            pipit_cut *cut = &t->cuts[i];
+            size_t free = free_bytes(t, cut->at, n);
+            next = cut->next;
+            if (free == n)
+                take(t, cut);
+            else if (free > 0)
+                enqueue(t, i, fitting(t->specials, cut->index, free, t->all));
+        }
+    }
 }
 
-static void take_all(taking *t) {
-    for (size_t i = t->n_heap / 2; i-- > 0;) sink(t, i);
-    while (t->n_heap > 0) {
-        pipit_cut *cut = &t->cuts[t->heap[0]];
-        size_t free = free_bytes(t, cut->at, cut->n);
-        if (free == cut->n)
-            take(t, cut);
-        else if (free == 0)
-            cut->index = PIPIT_NO_TOKEN;
-        else
-            place(cut, t->specials,
-                  fitting(t->specials, cut->index, free, t->all));
-        if (cut->taken || cut->index == PIPIT_NO_TOKEN)
-            t->heap[0] = t->heap[--t->n_heap];
-        if (t->n_heap > 0) sink(t, 0);
+/* Queues each place where a token begins, with the longest one. */
+static void find_all(taking *t) {
+    const pipit_specials *s = t->specials;
+    for (size_t i = 0; i <= PIPIT_MAX_SPECIAL_BYTES; i++)
+        t->queues[i] = (queue){NO_CUT, NO_CUT, false};
+    for (size_t at = 0; at < t->n; at++) {
+        if (!may_begin(s, t->text, t->n, at)) continue;
+        uint32_t index = longest(s, t->text + at, t->n - at, t->all);
+        if (index == PIPIT_NO_TOKEN) continue;
+        t->cuts[t->n_cuts] = (pipit_cut){.at = at};
+        enqueue(t, (uint32_t)t->n_cuts++, index);
     }
 }
 
@@ -270,31 +309,21 @@ bool pipit_specials_cut(const pipit_specials *s, const uint8_t *text, size_t n,
                         bool all, pipit_scratch *found, pipit_scratch *used,
                         pipit_cuts *out) {
     taking t = {.specials = s, .text = text, .n = n, .all = all};
-    size_t n_cuts = 0, i = 0;
-    uint32_t index;
+    size_t n_most = 0;
     *out = (pipit_cuts){.n_text = n, .specials = s};
     if (s->n == 0) return true;
-    for (size_t at = 0; (at = find_next(s, text, n, at, all, &index)) < n; at++)
-        n_cuts++;
-    if (n_cuts == 0) return true;
-    if (n_cuts > UINT32_MAX || n_cuts > SIZE_MAX / 32) return false;
+    for (size_t at = 0; at < n; at++)
+        if (may_begin(s, text, n, at)) n_most++;
+    if (n_most == 0) return true;
+    if (n_most >= NO_CUT || n_most > SIZE_MAX / sizeof *t.cuts) return false;
     t.used = pipit_scratch_get(used, n);
-    uint8_t *block = pipit_scratch_get(
-        found, n_cuts * (sizeof *t.cuts + sizeof *t.heap));
-    if (!t.used || !block) return false;
+    t.cuts = pipit_scratch_get(found, n_most * sizeof *t.cuts);
+    if (!t.used || !t.cuts) return false;
     memset(t.used, RAW, n);
-    t.cuts = (pipit_cut *)(void *)block;
-    t.heap = (uint32_t *)(void *)(block + n_cuts * sizeof *t.cuts);
-    t.n_heap = n_cuts;
-    for (size_t at = 0; (at = find_next(s, text, n, at, all, &index)) < n;
-         at++, i++) {
-        t.cuts[i] = (pipit_cut){.at = at};
-        place(&t.cuts[i], s, index);
-        t.heap[i] = (uint32_t)i;
-    }
+    find_all(&t);
     take_all(&t);
     out->cuts = t.cuts;
-    out->n = n_cuts;
+    out->n = t.n_cuts;
     out->used = t.used;
     return true;
 }

@@ -3,7 +3,7 @@
  * The longest token wins wherever it stands, then the leftmost of equals: what
  * searching the text for one token after the other, longest first, gives.
  * Instead of a search for each, every position where a token may begin looks
- * up the longest one there among all, sorted by text; a queue takes them
+ * up the longest one there among all, sorted by text; queues by length take the
  * longest first, and one that no longer fits is put back as the next shorter
  * token with the same beginning. One taken token of n bytes can put back at
  * most 2 n others, so this is linear in the text. */
