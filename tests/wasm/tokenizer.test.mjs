@@ -1,6 +1,7 @@
 // Tokens against llama.cpp's, in a module and natively: 300 texts, many of them
 // malformed, times four vocabularies times four combinations of flags; llama.cpp's
-// own pairs of texts and tokens; and the texts of the real models.
+// own pairs of texts and tokens; and the texts of the real models. Where the two
+// differ, for Qwen, against the Hugging Face tokenizers.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
@@ -229,4 +230,24 @@ describe("tokens of real models", { skip: skipWithout("real") }, () => {
             await tokenizer.close();
         });
     }
+});
+
+describe("tokens of the Hugging Face tokenizers", () => {
+    const name = "qwen2.5-coder-0.5b-instruct-q4_k_m";
+    const file = pulledModel(name);
+    const skip = file ? false : `${name} is not pulled`;
+    test("Qwen: NFC, special tokens, plain </s>", { skip }, async () => {
+        const rows = readJson(
+            path.join(root, "tests/tokenizer/data/qwen2.json"),
+        );
+        const tokenizer = await loadTokenizer(/** @type {string} */ (file));
+        for (const [text, right] of rows) {
+            const tokens = await tokenizer.tokenize(text, {
+                addSpecial: false,
+                parseSpecial: true,
+            });
+            assert.deepEqual([...tokens], right, JSON.stringify(text));
+        }
+        await tokenizer.close();
+    });
 });
