@@ -1,0 +1,75 @@
+// What every part of the page does with elements.
+
+/**
+ * The element of this id, which index.html has.
+ * @template {HTMLElement} [T=HTMLElement]
+ * @param {string} id
+ * @returns {T}
+ */
+export function byId(id) {
+    const element = document.getElementById(id);
+    if (!element) throw new Error(`the page has no #${id}`);
+    return /** @type {T} */ (element);
+}
+
+/**
+ * A new element; strings become text, never markup.
+ * @template {keyof HTMLElementTagNameMap} K
+ * @param {K} tag
+ * @param {Record<string, string>} [attributes]
+ * @param {(Node | string)[]} children
+ * @returns {HTMLElementTagNameMap[K]}
+ */
+export function element(tag, attributes = {}, ...children) {
+    const made = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes))
+        made.setAttribute(name, value);
+    made.append(...children);
+    return made;
+}
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** A picture of icons.svg, for the eye only. @param {string} name */
+export function icon(name) {
+    const svg = document.createElementNS(SVG, "svg");
+    svg.setAttribute("class", `icon ${name}`);
+    svg.setAttribute("aria-hidden", "true");
+    const use = document.createElementNS(SVG, "use");
+    use.setAttribute("href", `icons.svg#${name}`);
+    svg.append(use);
+    return svg;
+}
+
+/**
+ * @param {string} label
+ * @param {() => void} act
+ * @param {{ icon?: string, class?: string }} [look]
+ */
+export function button(label, act, look = {}) {
+    const made = element("button", { type: "button" });
+    if (look.class) made.className = look.class;
+    if (look.icon) made.append(icon(look.icon));
+    made.append(label);
+    made.addEventListener("click", act);
+    return made;
+}
+
+/**
+ * Copies text, and says so on the button for a moment.
+ * @param {HTMLButtonElement} on
+ * @param {string} text
+ * @param {(words: string) => void} announce
+ */
+export async function copyText(on, text, announce) {
+    let words = "Copied";
+    try {
+        await navigator.clipboard.writeText(text);
+    } catch {
+        words = "Can't copy here";
+    }
+    const before = [...on.childNodes];
+    on.replaceChildren(icon(words === "Copied" ? "check" : "warning"), words);
+    announce(words);
+    setTimeout(() => on.replaceChildren(...before), 1600);
+}

@@ -1,0 +1,179 @@
+// Which model: the suggested one, a file, or an address.
+import { button, byId, element } from "./dom.js";
+import { codeOf, describeFailure } from "./failure.js";
+import { formatBytes, formatCount } from "./format.js";
+
+/**
+ * @typedef {object} Choice
+ * @property {string} label
+ * @property {import("pipit").ModelSource} source
+ * @property {URL} [modelBase]
+ */
+
+/** What the page knows without a manifest; a manifest beside it knows more. */
+const fallback = {
+    name: "smollm2-135m-instruct-q4_1",
+    title: "SmolLM2 135M Instruct",
+    description: "Small chat model in English; answers in a second.",
+    size: 98_362_432,
+    contextLength: 8192,
+    licence: { name: "Apache-2.0" },
+    /** @type {boolean | undefined} */
+    here: undefined,
+};
+
+async function readSuggested() {
+    try {
+        const response = await fetch("models/manifest.json");
+        if (!response.ok) return fallback;
+        const manifest = await response.json();
+        const isDefault = (/** @type {{ name: string }} */ { name }) =>
+            name === manifest.default;
+        return { ...fallback, ...manifest.models.find(isDefault) };
+    } catch {
+        return fallback;
+    }
+}
+
+/** The address of the file where people copy that of the page about it. */
+function directAddress(/** @type {URL} */ url) {
+    if (url.hostname === "huggingface.co")
+        url.pathname = url.pathname.replace("/blob/", "/resolve/");
+    return url;
+}
+
+/** @param {string} text @returns {URL | undefined} */
+function parseAddress(text) {
+    try {
+        const url = new URL(text, document.baseURI);
+        const isWeb = url.protocol === "https:" || url.protocol === "http:";
+        return text && isWeb ? directAddress(url) : undefined;
+    } catch {
+        return undefined;
+    }
+}
+
+/** The last part of a path, readable. @param {URL} url */
+function nameOf(url) {
+    const last = url.pathname.split("/").at(-1) || url.hostname;
+    try {
+        return decodeURIComponent(last);
+    } catch {
+        return last;
+    }
+}
+
+export class ModelPicker {
+    #suggested = fallback;
+    #failureBox = byId("load-failure");
+    #onChoose;
+    #announcer;
+
+    /**
+     * @param {import("./announcer.js").Announcer} announcer
+     * @param {(choice: Choice) => void} onChoose
+     */
+    constructor(announcer, onChoose) {
+        this.#announcer = announcer;
+        this.#onChoose = onChoose;
+        byId("load-default").addEventListener("click", () =>
+            this.#chooseSuggested(),
+        );
+        const input = /** @type {HTMLInputElement} */ (byId("file"));
+        input.addEventListener("change", () => {
+            const [file] = input.files ?? [];
+            if (file) this.chooseFile(file);
+            input.value = ""; // the same file may be chosen again
+        });
+        byId("url-form").addEventListener("submit", (event) => {
+            event.preventDefault();
+            this.#chooseAddress();
+        });
+        this.#acceptDrops();
+        void this.#showSuggested();
+    }
+
+    async #showSuggested() {
+        this.#suggested = await readSuggested();
+        const { title, description, size, contextLength, licence, here } =
+            this.#suggested;
+        byId("default-name").textContent = title;
+        byId("default-description").textContent = description;
+        const facts = [
+            `${formatBytes(size)}${here === false ? " to download" : ""}`,
+            licence.name,
+            `${formatCount(contextLength)} tokens of context`,
+        ];
+        byId("default-facts").replaceChildren(
+            ...facts.map((fact) => element("li", {}, fact)),
+        );
+    }
+
+    #chooseSuggested() {
+        const { name, title, here } = this.#suggested;
+        const modelBase = new URL("models/", document.baseURI);
+        this.#onChoose({
+            label: title,
+            source: name,
+            ...(here !== false && { modelBase }),
+        });
+    }
+
+    /** @param {File} file */
+    chooseFile(file) {
+        this.#onChoose({ label: file.name, source: file });
+    }
+
+    #chooseAddress() {
+        const input = /** @type {HTMLInputElement} */ (byId("url"));
+        const problem = byId("url-problem");
+        const url = parseAddress(input.value.trim());
+        problem.hidden = url !== undefined;
+        input.setAttribute("aria-invalid", String(url === undefined));
+        if (url) {
+            this.#onChoose({ label: nameOf(url), source: url });
+            return;
+        }
+        problem.textContent =
+            "An address begins with https:// and ends in .gguf";
+        this.#announcer.announce(problem.textContent);
+        input.focus();
+    }
+
+    #acceptDrops() {
+        const veil = byId("drop");
+        const holdsFile = (/** @type {DragEvent} */ event) =>
+            event.dataTransfer?.types.includes("Files") === true;
+        addEventListener("dragover", (event) => {
+            if (!holdsFile(event)) return;
+            event.preventDefault();
+            veil.hidden = false;
+        });
+        addEventListener("dragleave", (event) => {
+            if (event.relatedTarget === null) veil.hidden = true;
+        });
+        addEventListener("drop", (event) => {
+            if (!holdsFile(event)) return;
+            event.preventDefault();
+            veil.hidden = true;
+            const file = event.dataTransfer?.files[0];
+            if (file) this.chooseFile(file);
+        });
+    }
+
+    clearFailure() {
+        this.#failureBox.replaceChildren();
+    }
+
+    /** @param {unknown} error @param {Choice} choice that failed */
+    showFailure(error, choice) {
+        const again = button("Try again", () => this.#onChoose(choice), {
+            icon: "retry",
+        });
+        const { card, title } = describeFailure(error, [again]);
+        this.#failureBox.replaceChildren(card);
+        card.dataset.code = codeOf(error);
+        card.querySelector("h3")?.focus();
+        this.#announcer.announce(`${choice.label}: ${title}.`);
+    }
+}
