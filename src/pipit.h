@@ -207,8 +207,9 @@ void pipit_tokenizer_close(pipit_tokenizer *tokenizer);
 
 /* Text (any bytes) to tokens. *n_out is always the number of tokens the text
  * has; at most capacity are written. tokens may be NULL with capacity 0. A text
- * of n bytes never has more than 3 n + 5 tokens. Linear in n_bytes. Working
- * memory comes from the tokenizer's allocator and is given back. */
+ * of n bytes never has more than 4 n + 5 tokens. Linear in n_bytes. Working
+ * memory comes from the tokenizer's allocator and is given back.
+ * PIPIT_E_TOO_LARGE: a text of more than 64 MiB. */
 pipit_status pipit_tokenize(const pipit_tokenizer *tokenizer, const char *text,
                             size_t n_bytes, uint32_t flags, uint32_t *tokens,
                             size_t capacity, size_t *n_out, pipit_error *error);

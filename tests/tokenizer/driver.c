@@ -31,7 +31,7 @@ static bool put(const void *items, size_t n, size_t size) {
 static bool answer(const pipit_tokenizer *t, const char *text, size_t n,
                    uint32_t flags) {
     const uint32_t decoding = PIPIT_KEEP_CONTROL | PIPIT_DROP_LEADING_SPACE;
-    size_t capacity = 3 * n + 5, n_tokens = 0, n_bytes = 0;
+    size_t capacity = 4 * n + 5, n_tokens = 0, n_bytes = 0;
     uint32_t *tokens = malloc(capacity * sizeof *tokens);
     bool ok = tokens && pipit_tokenize(t, text, n, flags, tokens, capacity,
                                        &n_tokens, NULL) == PIPIT_OK;

@@ -382,6 +382,43 @@ static void every_refusal_of_memory_is_survived(void) {
     pipit_file_close(file);
 }
 
+/* One word of a million letters: quadratic work would take hours, and the
+ * memory for it has to stay in proportion. */
+static void a_word_of_a_million_letters(void) {
+    enum { N = 1 << 20 };
+    static const char *const letters[] = {"a", "aa", "aaaa", "<", "<<", NULL};
+    static const char *const merges[] = {"a a", "aa aa", NULL};
+    static const int32_t user_defined[] = {1, 1, 1, 4, 4};
+    static const float few_scores[] = {-3, -1, -2, 0, 0};
+    char *text = malloc(N);
+    uint32_t *ids = malloc(N * sizeof *ids);
+    vocabulary v = {.model = "gpt2", .pre = "gpt-2", .tokens = letters,
+                    .merges = merges, .kinds = user_defined,
+                    .scores = few_scores};
+    v.flags[0].key = "add_space_prefix";
+    for (int i = 0; i < 4; i++) {
+        check_memory memory = {0};
+        pipit_allocator a = check_allocator(&memory);
+        pipit_tokenizer *t = NULL;
+        size_t n = 0;
+        v.model = i % 2 ? "llama" : "gpt2";
+        memset(text, i < 2 ? 'a' : '<', N);
+        put_vocabulary(&v);
+        pipit_file *file = open_blob(NULL);
+        CHECK_EQ_I64(pipit_tokenizer_open(file, &a, &t, NULL), PIPIT_OK);
+        CHECK_EQ_I64(pipit_tokenize(t, text, N, 0, ids, N, &n, NULL), PIPIT_OK);
+        CHECK_EQ_U64(n, i < 2 ? N / 4 : N / 2);
+        for (size_t j = 1; j < n; j++)
+            if (ids[j] != ids[0]) CHECK(false);
+        CHECK(memory.peak_bytes < 64 * (uint64_t)N);
+        pipit_tokenizer_close(t);
+        CHECK_EQ_U64(memory.live_bytes, 0);
+        pipit_file_close(file);
+    }
+    free(ids);
+    free(text);
+}
+
 static void the_measure_is_what_it_takes(void) {
     vocabulary v = base();
     opened o = open_vocabulary(&v);
@@ -405,6 +442,7 @@ int main(void) {
     CASE(wrong_types_are_refused);
     CASE(arguments_are_checked);
     CASE(every_refusal_of_memory_is_survived);
+    CASE(a_word_of_a_million_letters);
     CASE(the_measure_is_what_it_takes);
     return check_done();
 }
