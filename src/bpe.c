@@ -48,7 +48,8 @@ size_t pipit_bpe_decode(const uint8_t *text, size_t n, uint8_t *out) {
 static pipit_status read_pre(pipit_bpe *bpe, pipit_error *error) {
     const char *key = "tokenizer.ggml.pre";
     pipit_string name = {"default", 7};
-    pipit_status s = pipit_gguf_string(bpe->vocabulary->file, key, &name, error);
+    const pipit_file *file = bpe->vocabulary->file;
+    pipit_status s = pipit_gguf_string(file, key, &name, error);
     if (s != PIPIT_OK) return s;
     bpe->pre = pipit_pre_find(name);
     if (!bpe->pre)

@@ -40,7 +40,8 @@ static void sift(pipit_specials *s, uint32_t i, uint32_t n) {
     pipit_special_token moving = s->tokens[i];
     pipit_string text = pipit_vocabulary_text(s->vocabulary, moving.token);
     for (uint32_t child; (child = 2 * i + 1) < n; i = child) {
-        if (child + 1 < n && compare(text_of(s, child), text_of(s, child + 1)) < 0)
+        if (child + 1 < n &&
+            compare(text_of(s, child), text_of(s, child + 1)) < 0)
             child++;
         if (compare(text, text_of(s, child)) >= 0) break;
         s->tokens[i] = s->tokens[child];
@@ -68,7 +69,8 @@ static bool begins_with(pipit_string text, pipit_string prefix) {
 static void link_prefixes(pipit_specials *s) {
     for (uint32_t i = 0; i < s->n; i++) {
         uint32_t p = i > 0 ? i - 1 : PIPIT_NO_TOKEN;
-        while (p != PIPIT_NO_TOKEN && !begins_with(text_of(s, i), text_of(s, p)))
+        while (p != PIPIT_NO_TOKEN &&
+               !begins_with(text_of(s, i), text_of(s, p)))
             p = s->tokens[p].prefix;
         s->tokens[i].prefix = p;
     }

@@ -27,7 +27,7 @@ typedef struct pipit_specials {
     pipit_special_token *tokens; /* (n), sorted by text */
     uint32_t n, capacity;
     uint8_t *begins; /* bit a << 8 | b: the first two bytes of one; 8 KiB */
-    uint32_t *firsts; /* (257) those that begin with a byte: from, to the next */
+    uint32_t *firsts; /* (257) by first byte: where in tokens they begin */
     uint8_t *strips; /* (capacity) PIPIT_STRIP_* by index in tokens */
 } pipit_specials;
 

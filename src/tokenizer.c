@@ -171,7 +171,8 @@ static void mark_ends(pipit_tokenizer *t) {
         if (i < N_TURN_ENDS && t->roles[PIPIT_EOT] == PIPIT_NO_TOKEN)
             t->roles[PIPIT_EOT] = token;
     }
-    for (uint32_t i = 0; i < N_GAP_TEXTS; i++) mark_end(t, find(t, gap_texts[i]));
+    for (uint32_t i = 0; i < N_GAP_TEXTS; i++)
+        mark_end(t, find(t, gap_texts[i]));
     mark_end(t, t->roles[PIPIT_EOS]);
     mark_end(t, t->roles[PIPIT_EOT]);
     mark_end(t, t->roles[EOM]);

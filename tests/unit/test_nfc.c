@@ -58,11 +58,11 @@ static void every_code_point_as_python(void) {
 }
 
 static uint64_t dice = 88172645463325252u;
-static uint64_t roll(uint64_t n) {
+static size_t roll(size_t n) {
     dice ^= dice << 13;
     dice ^= dice >> 7;
     dice ^= dice << 17;
-    return dice % n;
+    return (size_t)(dice % n);
 }
 
 static void random_rows_as_python(void) {
@@ -86,7 +86,8 @@ static void random_rows_as_python(void) {
 }
 
 static void texts_in_nfc_are_not_copied(void) {
-    const uint8_t text[] = "na\xC3\xAFve \xEA\xB0\x80 \xE1\xBA\xBF \xE4\xB8\xAD";
+    const uint8_t text[] =
+        "na\xC3\xAFve \xEA\xB0\x80 \xE1\xBA\xBF \xE4\xB8\xAD";
     const uint8_t *after = text;
     size_t n = sizeof text - 1;
     begin();

@@ -99,7 +99,7 @@ static void long_texts_are_scanned_once(void) {
         "deepseek-v3"};
     static const char *const units[] = {
         "a", "A", " ", "\n", " \n", "1", "'", "!", "\x01", "Aa", "AAAA1",
-        "\xCC\x81", "\xCC\x81" "A", "\xE4\xB8\xAD", "\xE3\x80\x80", "    x"};
+        "\xCC\x81", ("\xCC\x81" "A"), "\xE4\xB8\xAD", "\xE3\x80\x80", "    x"};
     enum { N = 1 << 18 };
     uint8_t *bytes = malloc(N + 8);
     for (size_t u = 0; u < sizeof units / sizeof *units; u++) {
