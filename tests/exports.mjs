@@ -61,9 +61,7 @@ const ours = [...reasons.keys()].filter((name) => name.startsWith("pipit_"));
 const linkers = [...reasons.keys()].filter((name) => name.startsWith("__"));
 
 const defined = definitions(await read("web/exports.c"));
-const declared = declarations(
-    await read("js-bindings/src/engine/exports.ts"),
-);
+const declared = declarations(await read("js-bindings/src/engine/exports.ts"));
 same("exports.c, exports.txt", defined.keys(), ours);
 same(
     "exports.ts, exports.txt",
@@ -88,7 +86,11 @@ for (const name of builtModules) {
         ["env.memory memory"],
     );
     const shared = threaded;
-    const memory = new WebAssembly.Memory({ initial: 64, maximum: 256, shared });
+    const memory = new WebAssembly.Memory({
+        initial: 64,
+        maximum: 256,
+        shared,
+    });
     const instance = new WebAssembly.Instance(module, { env: { memory } });
     for (const [method, count] of defined) {
         const { length } = /** @type {Function} */ (instance.exports[method]);

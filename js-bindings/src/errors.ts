@@ -8,7 +8,7 @@ export const errorCodes = {
         "`details.forecast` says what it would have needed, where known.",
     "invalid-file": "Not a GGUF file, or a malformed one.",
     "truncated-file": "The file ended before its last tensor.",
-    "unsupported":
+    unsupported:
         "Valid, but an architecture, tensor type, tokenizer or feature that " +
         "this version does not know.",
     "invalid-model":

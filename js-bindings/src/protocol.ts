@@ -115,10 +115,7 @@ export interface CallTable {
         LoadedModel,
     ];
     loadTokenizer: [{ source: SourceSpec }, Vocabulary];
-    tokenize: [
-        { text: string | Uint8Array; flags: number },
-        Uint32Array,
-    ];
+    tokenize: [{ text: string | Uint8Array; flags: number }, Uint32Array];
     detokenize: [{ tokens: Uint32Array; flags: number }, Uint8Array];
     createSession: [{ contextLength: number; kvType: KvType }, OpenedSession];
     closeSession: [{ session: number }, ModelMemory];
@@ -218,4 +215,8 @@ export interface RenderRequest {
 export type RenderReply =
     | { readonly type: "ready" }
     | { readonly type: "rendered"; readonly id: number; readonly text: string }
-    | { readonly type: "failed"; readonly id: number; readonly message: string };
+    | {
+          readonly type: "failed";
+          readonly id: number;
+          readonly message: string;
+      };

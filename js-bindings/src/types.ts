@@ -89,12 +89,7 @@ export interface LoadOptions extends SourceOptions {
 // ---- files -----------------------------------------------------------------
 
 export type MetadataValue =
-    | string
-    | number
-    | bigint
-    | boolean
-    | readonly MetadataValue[]
-    | LongArray;
+    string | number | bigint | boolean | readonly MetadataValue[] | LongArray;
 
 /** Stands for an array of more than 1024 elements. */
 export interface LongArray {

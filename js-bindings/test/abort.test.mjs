@@ -83,7 +83,10 @@ test("while waiting for another call of the session", async (t) => {
     const session = await model.createSession({ contextLength: 8192 });
     const controller = new AbortController();
     const { signal } = controller;
-    const first = rejects(session.eval(someTokens(8000), { signal }), "aborted");
+    const first = rejects(
+        session.eval(someTokens(8000), { signal }),
+        "aborted",
+    );
     await abortAfter(50, (signal) => session.eval([1], { signal }));
     controller.abort();
     await first;

@@ -152,7 +152,9 @@ test("templates that fail", async (t) => {
     await fails("{{ range(1000000000) | length }}", /range/);
     await fails("{{ 'x' * 20000000 }}", /./);
     // The renderer is there again.
-    const chat = await model.createChat({ template: "{{ messages[0].content }}" });
+    const chat = await model.createChat({
+        template: "{{ messages[0].content }}",
+    });
     await text(chat.send("fine", short));
     const variables = { templateVariables: { f: () => {} } };
     const wrong = await model.createChat(variables);

@@ -29,10 +29,17 @@ const withKeys = (metadata) => load({ metadata });
 test("files that are none", async () => {
     const file = tinyModel();
     await rejects(loadModel(new ArrayBuffer(0), one), "truncated-file");
-    await rejects(loadModel(new Blob(["<!doctype html>"]), one), "invalid-file");
+    await rejects(
+        loadModel(new Blob(["<!doctype html>"]), one),
+        "invalid-file",
+    );
     const magic = file.slice();
     magic[4] = 9;
-    const error = await rejects(loadModel(magic, one), "unsupported", /version/);
+    const error = await rejects(
+        loadModel(magic, one),
+        "unsupported",
+        /version/,
+    );
     assert.match(error.details.engineStatus ?? "", /^PIPIT_E_/);
     for (const n of [4, 30, 5000]) {
         const cut = new Blob([file.subarray(0, n)]).stream();
@@ -89,10 +96,7 @@ test("sessions larger than the memory", async (t) => {
     );
     assert.ok((error.details.forecast?.kvCache ?? 0) > 2 ** 31);
     assert.ok((error.details.available ?? Infinity) < 2 ** 31);
-    await rejects(
-        model.createSession({ contextLength: context }),
-        "too-large",
-    );
+    await rejects(model.createSession({ contextLength: context }), "too-large");
     await rejects(
         model.createSession({ contextLength: context + 1 }),
         "context-overflow",

@@ -43,7 +43,10 @@ test("closing twice, and using what is closed", async () => {
 test("a session closed while it answers", async (t) => {
     const model = await openTiny(t);
     const session = await model.createSession();
-    const answer = session.generate({ tokens: [1], ignoreEndOfGeneration: true });
+    const answer = session.generate({
+        tokens: [1],
+        ignoreEndOfGeneration: true,
+    });
     await answer.next();
     await session.close();
     await rejects(collect(answer), "closed");

@@ -28,9 +28,10 @@ test("SmolLM2 knows a capital", { skip: withoutRealModel }, async (t) => {
 });
 
 test("its forecast holds", { skip: withoutRealModel }, async (t) => {
-    const { weights, vocabulary, total } = (
-        await inspect(realModel)
-    ).forecast({ contextLength: 512, threads: 1 });
+    const { weights, vocabulary, total } = (await inspect(realModel)).forecast({
+        contextLength: 512,
+        threads: 1,
+    });
     const model = await loadModel(realModel, { threads: 1 });
     t.after(() => model.close());
     await model.createSession({ contextLength: 512 });

@@ -189,7 +189,10 @@ test("text streams in whole characters", async (t) => {
     const tokens = answer.map((item) => item.token);
     const options = { keepControl: false };
     const bytes = await model.detokenizeBytes(tokens, options);
-    assert.ok(bytes.some((byte) => byte >= 0x80), "halves of characters");
+    assert.ok(
+        bytes.some((byte) => byte >= 0x80),
+        "halves of characters",
+    );
     const text = answer.map((item) => item.text).join("");
     assert.equal(text, new TextDecoder().decode(bytes));
     for (const item of answer) assert.ok(item.text.isWellFormed?.() ?? true);
@@ -239,7 +242,11 @@ test("sessions share the engine and don't disturb each other", async (t) => {
 });
 
 test("a long prompt does not starve others", async (t) => {
-    const model = await openTiny(t, { layers: 8, embedding: 256, context: 2048 });
+    const model = await openTiny(t, {
+        layers: 8,
+        embedding: 256,
+        context: 2048,
+    });
     const long = await model.createSession();
     const short = await model.createSession();
     const longEnd = long.eval(someTokens(1500)).then(() => performance.now());
@@ -313,5 +320,8 @@ test("wrong options are refused", async (t) => {
     await rejects(empty.generate({ prompt: "" }).next(), "invalid-argument");
     const kvType = /** @type {any} */ ("f64");
     await rejects(model.createSession({ kvType }), "invalid-argument");
-    await rejects(model.createSession({ contextLength: -1 }), "invalid-argument");
+    await rejects(
+        model.createSession({ contextLength: -1 }),
+        "invalid-argument",
+    );
 });

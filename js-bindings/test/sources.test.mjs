@@ -121,7 +121,10 @@ test("inspect reads the header, and no more than that", async (t) => {
         },
     );
     assert.equal(
-        info.tensors.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b), 0),
+        info.tensors.reduce(
+            (sum, { shape }) => sum + shape.reduce((a, b) => a * b),
+            0,
+        ),
         info.parameters,
     );
 });

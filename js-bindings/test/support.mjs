@@ -20,12 +20,8 @@ export const withoutPeerdata = existsSync(peerdata)
 
 const { PIPIT_CACHE, XDG_CACHE_HOME } = process.env;
 const cache =
-    PIPIT_CACHE ??
-    join(XDG_CACHE_HOME ?? join(homedir(), ".cache"), "pipit");
-export const realModel = join(
-    cache,
-    "models/SmolLM2-135M-Instruct.Q4_1.gguf",
-);
+    PIPIT_CACHE ?? join(XDG_CACHE_HOME ?? join(homedir(), ".cache"), "pipit");
+export const realModel = join(cache, "models/SmolLM2-135M-Instruct.Q4_1.gguf");
 export const withoutRealModel = existsSync(realModel)
     ? false
     : "the default model was not pulled";

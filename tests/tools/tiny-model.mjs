@@ -14,21 +14,42 @@ const ALIGNMENT = 32;
 const blockTypes = {
     Q4_0: { id: 2, size: 32, bytes: 18, halves: { 0: 1 }, deviation: 4.6 },
     Q4_1: {
-        id: 3, size: 32, bytes: 20, halves: { 0: 1, 2: -7.5 }, deviation: 4.6,
+        id: 3,
+        size: 32,
+        bytes: 20,
+        halves: { 0: 1, 2: -7.5 },
+        deviation: 4.6,
     },
     Q5_0: { id: 6, size: 32, bytes: 22, halves: { 0: 1 }, deviation: 9.2 },
     Q5_1: {
-        id: 7, size: 32, bytes: 24, halves: { 0: 1, 2: -15.5 }, deviation: 9.2,
+        id: 7,
+        size: 32,
+        bytes: 24,
+        halves: { 0: 1, 2: -15.5 },
+        deviation: 9.2,
     },
     Q8_0: { id: 8, size: 32, bytes: 34, halves: { 0: 1 }, deviation: 74 },
     Q4_K: {
-        id: 12, size: 256, bytes: 144, halves: { 0: 1, 2: 7.5 }, deviation: 260,
+        id: 12,
+        size: 256,
+        bytes: 144,
+        halves: { 0: 1, 2: 7.5 },
+        deviation: 260,
     },
     Q5_K: {
-        id: 13, size: 256, bytes: 176, halves: { 0: 1, 2: 15.5 },
+        id: 13,
+        size: 256,
+        bytes: 176,
+        halves: { 0: 1, 2: 15.5 },
         deviation: 530,
     },
-    Q6_K: { id: 14, size: 256, bytes: 210, halves: { 208: 1 }, deviation: 1370 },
+    Q6_K: {
+        id: 14,
+        size: 256,
+        bytes: 210,
+        halves: { 208: 1 },
+        deviation: 1370,
+    },
 };
 const plainTypes = {
     F32: { id: 0, bytes: 4 },
@@ -64,7 +85,9 @@ function half(/** @type {number} */ value) {
     const word = bits.getUint32(0);
     const exponent = ((word >>> 23) & 0xff) - 112;
     if (exponent <= 0) return 0;
-    return ((word >>> 16) & 0x8000) | (exponent << 10) | ((word >>> 13) & 0x3ff);
+    return (
+        ((word >>> 16) & 0x8000) | (exponent << 10) | ((word >>> 13) & 0x3ff)
+    );
 }
 
 /** GPT-2's letters for the 256 bytes. */
@@ -80,10 +103,37 @@ export const byteLetters = (() => {
 })();
 
 const merges = [
-    "Ġ t", "h e", "i n", "Ġt he", "e r", "Ġ a", "o u", "Ġ s", "r e", "o n",
-    "Ġ w", "n d", "Ġa nd", "in g", "Ġ l", "l o", "Ġ h", "l l", "Ġh e", "Ġhe ll",
-    "Ġ c", "a t", "Ġc at", "e s", "Ġ o", "Ġo n", "u se", "s e", "ou se",
-    "Ġ m", "Ġm ouse",
+    "Ġ t",
+    "h e",
+    "i n",
+    "Ġt he",
+    "e r",
+    "Ġ a",
+    "o u",
+    "Ġ s",
+    "r e",
+    "o n",
+    "Ġ w",
+    "n d",
+    "Ġa nd",
+    "in g",
+    "Ġ l",
+    "l o",
+    "Ġ h",
+    "l l",
+    "Ġh e",
+    "Ġhe ll",
+    "Ġ c",
+    "a t",
+    "Ġc at",
+    "e s",
+    "Ġ o",
+    "Ġo n",
+    "u se",
+    "s e",
+    "ou se",
+    "Ġ m",
+    "Ġm ouse",
 ];
 export const special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"];
 
@@ -123,7 +173,9 @@ class Writer {
     }
 
     pad() {
-        this.bytes(new Uint8Array((ALIGNMENT - (this.length % ALIGNMENT)) % 32));
+        this.bytes(
+            new Uint8Array((ALIGNMENT - (this.length % ALIGNMENT)) % 32),
+        );
     }
 
     joined() {
@@ -225,9 +277,18 @@ export function tinyModel(options = {}) {
     const { type = "F32", types = {} } = options;
     const wide = [type, ...Object.values(types)].some((t) => t.endsWith("_K"));
     const o = {
-        seed: 1, layers: 2, embedding: wide ? 256 : 64, heads: 4, kvHeads: 2,
-        context: 512, tied: false, template: chatMl, metadata: {}, without: [],
-        headerOnly: false, ...options,
+        seed: 1,
+        layers: 2,
+        embedding: wide ? 256 : 64,
+        heads: 4,
+        kvHeads: 2,
+        context: 512,
+        tied: false,
+        template: chatMl,
+        metadata: {},
+        without: [],
+        headerOnly: false,
+        ...options,
     };
     const feedForward = options.feedForward ?? 2 * o.embedding;
     const tokens = [
@@ -315,7 +376,9 @@ function listTensors(
         /** @type {number} */ rows,
     ) => ({ name, shape: [columns, rows], deviation: 1 / Math.sqrt(columns) });
     const norm = (/** @type {string} */ name) => ({
-        name, shape: [d], deviation: 0,
+        name,
+        shape: [d],
+        deviation: 0,
     });
     const layer = (/** @type {number} */ i) => [
         norm(`blk.${i}.attn_norm.weight`),

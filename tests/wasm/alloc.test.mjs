@@ -15,7 +15,11 @@ function open(/** @type {number} */ maximum) {
     const x = /** @type {Record<string, (...a: number[]) => number>} */ (
         /** @type {unknown} */ (exports)
     );
-    return { x, memory, alloc: (/** @type {number} */ n) => x.pipit_alloc(n) >>> 0 };
+    return {
+        x,
+        memory,
+        alloc: (/** @type {number} */ n) => x.pipit_alloc(n) >>> 0,
+    };
 }
 
 /** The same numbers in each run. */
@@ -31,7 +35,9 @@ test("blocks are aligned, apart, and joined again", () => {
     const random = randomFrom(1);
     /** @type {{ at: number, bytes: number, mark: number }[]} */
     const blocks = [];
-    const check = (/** @type {typeof blocks[number]} */ { at, bytes, mark }) => {
+    const check = (
+        /** @type {typeof blocks[number]} */ { at, bytes, mark },
+    ) => {
         const view = new Uint8Array(memory.buffer, at, bytes);
         assert.ok(view.every((byte) => byte === mark));
     };

@@ -20,11 +20,29 @@ const HEADER_STEP = 1 << 16;
 const LISTED_ELEMENTS = 1024;
 
 /* GGUF's own numbers. */
-const Type = { F32: 6, Bool: 7, String: 8, Array: 9, U64: 10, F64: 12 } as const;
+const Type = {
+    F32: 6,
+    Bool: 7,
+    String: 8,
+    Array: 9,
+    U64: 10,
+    F64: 12,
+} as const;
 
 const typeNames = [
-    "u8", "i8", "u16", "i16", "u32", "i32", "f32", "bool", "string", "array",
-    "u64", "i64", "f64",
+    "u8",
+    "i8",
+    "u16",
+    "i16",
+    "u32",
+    "i32",
+    "f32",
+    "bool",
+    "string",
+    "array",
+    "u64",
+    "i64",
+    "f64",
 ];
 
 /** Called between pieces: reports, yields, throws when aborted. */
@@ -56,7 +74,7 @@ export class HeaderFile {
             const n = heap.fill(staging, STAGING_BYTES, (view) =>
                 source.take(view),
             );
-            for (let at = 0; at < n; ) {
+            for (let at = 0; at < n;) {
                 const status = x.pipit_file_feed(
                     this.pointer,
                     (staging + at) as Bytes,
@@ -124,11 +142,7 @@ export class HeaderFile {
     }
 
     /** Without a context length: the model's own, at most 4096. */
-    forecast(
-        contextLength: number,
-        kvType: number,
-        threads: number,
-    ): Forecast {
+    forecast(contextLength: number, kvType: number, threads: number): Forecast {
         const { x, heap, out, error } = this.#instance;
         this.#instance.check(
             x.pipit_file_forecast(

@@ -68,10 +68,7 @@ function open(
     return heap.slot(out) as Generation;
 }
 
-function readItem(
-    instance: Instance,
-    spec: GenerateSpec,
-): SampledItem {
+function readItem(instance: Instance, spec: GenerateSpec): SampledItem {
     const { heap, out } = instance;
     const reported = spec.logprobs >= 0;
     return {

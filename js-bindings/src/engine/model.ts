@@ -1,7 +1,18 @@
 /* model.ts — a file becoming a model: header, vocabulary, threads, weights. */
 import { PipitError } from "../errors.js";
-import type { Args, LoadedModel, ThreadStart, Vocabulary } from "../protocol.js";
-import type { Bytes, Engine, Model, Pointer, ThreadExports } from "./exports.js";
+import type {
+    Args,
+    LoadedModel,
+    ThreadStart,
+    Vocabulary,
+} from "../protocol.js";
+import type {
+    Bytes,
+    Engine,
+    Model,
+    Pointer,
+    ThreadExports,
+} from "./exports.js";
 import { checkFits, HeaderFile, STAGING_BYTES } from "./file.js";
 import { OK, PENDING, type Instance } from "./instance.js";
 import { SessionHandle } from "./session.js";

@@ -193,10 +193,7 @@ export class SessionHandle {
     }
 
     /** Appends tokens and says how likely each was. */
-    async score(
-        task: Task,
-        { tokens, best }: Args<"score">,
-    ): Promise<Scored> {
+    async score(task: Task, { tokens, best }: Args<"score">): Promise<Scored> {
         const { x } = this.#instance;
         const logprobs = new Float32Array(tokens.length).fill(NaN);
         const lists: Logprob[][] = [];
@@ -217,7 +214,8 @@ export class SessionHandle {
         }
         return {
             logprobs,
-            best: best > 0 ? Array.from(lists, (list) => list ?? []) : undefined,
+            best:
+                best > 0 ? Array.from(lists, (list) => list ?? []) : undefined,
             length: this.length,
         };
     }

@@ -52,7 +52,9 @@ export async function openChat(
     const hasOwn = messages[0]?.role === "system";
     const system = options.system ?? (hasOwn ? undefined : model.system);
     if (options.system !== null && system !== undefined)
-        messages.unshift(...checkMessages([{ role: "system", content: system }]));
+        messages.unshift(
+            ...checkMessages([{ role: "system", content: system }]),
+        );
     const session = await model.openSession(options);
     const variables = options.templateVariables ?? {};
     return new LiveChat(model, session, template, variables, messages);
@@ -116,7 +118,10 @@ class LiveChat implements Chat {
         options: SendOptions = {},
     ): AsyncGenerator<string, void, void> {
         if (this.#messages.at(-1)?.role !== "assistant")
-            throw new PipitError("invalid-state", "there is no answer to retry");
+            throw new PipitError(
+                "invalid-state",
+                "there is no answer to retry",
+            );
         yield* this.#turn(this.#messages.slice(0, -1), options);
     }
 

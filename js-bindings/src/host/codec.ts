@@ -74,7 +74,11 @@ export class LoadedTokenizer implements TextCodec {
         tokens: Tokens,
         options: DetokenizeOptions = {},
     ): Promise<Uint8Array> {
-        const { keepControl = true, dropLeadingSpace = false, signal } = options;
+        const {
+            keepControl = true,
+            dropLeadingSpace = false,
+            signal,
+        } = options;
         const flags =
             (keepControl ? KEEP_CONTROL : 0) |
             (dropLeadingSpace ? DROP_LEADING_SPACE : 0);

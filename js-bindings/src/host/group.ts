@@ -33,9 +33,7 @@ export class WorkerGroup {
         for (let i = 1; i < threads; i++) this.#further.push(this.#start());
         this.#engine.onMessage((data) => this.#receive(data as FromWorker));
         for (const worker of this.#further)
-            worker.onMessage((data) =>
-                this.#receiveThread(data as FromWorker),
-            );
+            worker.onMessage((data) => this.#receiveThread(data as FromWorker));
     }
 
     /** Throws where shared memory can't be posted. */
@@ -83,7 +81,12 @@ export class WorkerGroup {
         const { module } = this.#options;
         const memory = this.#memory as WebAssembly.Memory;
         starts.forEach((start, i) => {
-            this.#further[i]?.post({ type: "thread", module, memory, ...start });
+            this.#further[i]?.post({
+                type: "thread",
+                module,
+                memory,
+                ...start,
+            });
         });
     }
 
@@ -99,9 +102,13 @@ export class WorkerGroup {
         const why = cause instanceof Error ? cause.message : String(cause);
         void this.end();
         this.onDeath(
-            new PipitError("worker-died", `a worker of the model died: ${why}`, {
-                cause,
-            }),
+            new PipitError(
+                "worker-died",
+                `a worker of the model died: ${why}`,
+                {
+                    cause,
+                },
+            ),
         );
     }
 }

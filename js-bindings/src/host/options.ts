@@ -92,7 +92,13 @@ export function samplingSpec(options: SamplingOptions): SamplingSpec {
             Number.MIN_VALUE,
             MOST,
         ),
-        presencePenalty: real("presencePenalty", presencePenalty, 0, -MOST, MOST),
+        presencePenalty: real(
+            "presencePenalty",
+            presencePenalty,
+            0,
+            -MOST,
+            MOST,
+        ),
         frequencyPenalty: real(
             "frequencyPenalty",
             frequencyPenalty,
@@ -100,7 +106,13 @@ export function samplingSpec(options: SamplingOptions): SamplingSpec {
             -MOST,
             MOST,
         ),
-        penaltyWindow: integer("penaltyWindow", options.penaltyWindow, 0, 0, U32),
+        penaltyWindow: integer(
+            "penaltyWindow",
+            options.penaltyWindow,
+            0,
+            0,
+            U32,
+        ),
         bias: biasPairs(options.logitBias),
         seed: seedOf(options.seed),
     };

@@ -103,8 +103,7 @@ export class LiveSession implements Session {
     async logits(i?: number): Promise<Float32Array> {
         this.#throwIfBusy();
         const last = this.contextLength - 1;
-        const position =
-            i === undefined ? "last" : integer("i", i, 0, 0, last);
+        const position = i === undefined ? "last" : integer("i", i, 0, 0, last);
         return this.#logits(position);
     }
 
@@ -185,7 +184,8 @@ export class LiveSession implements Session {
 
     #throwIfBusy(): void {
         this.#model.connection.throwIfClosed();
-        if (this.#closed) throw new PipitError("closed", "the session is closed");
+        if (this.#closed)
+            throw new PipitError("closed", "the session is closed");
         if (this.#generating)
             throw new PipitError(
                 "invalid-state",
@@ -287,7 +287,8 @@ export class LiveSession implements Session {
             while (!signal?.aborted) {
                 const item = arrived.shift();
                 if (item) {
-                    if (++taken % TAKEN_EVERY === 0) connection.taken(id, taken);
+                    if (++taken % TAKEN_EVERY === 0)
+                        connection.taken(id, taken);
                     yield item;
                 } else if (settled) {
                     return; // the reason for an early end comes in finally

@@ -129,4 +129,3 @@ function fileSource(file: number, path: string, total: number): ByteSource {
         close: async () => fs.closeSync(file),
     };
 }
-

@@ -52,7 +52,4 @@ export interface Platform {
 }
 
 export type WasmName =
-    | "pipit-simd128"
-    | "pipit-simd128-mt"
-    | "pipit-relaxed"
-    | "pipit-relaxed-mt";
+    "pipit-simd128" | "pipit-simd128-mt" | "pipit-relaxed" | "pipit-relaxed-mt";

@@ -3,12 +3,27 @@
  * and its range has no end. */
 
 const days = [
-    "Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday",
+    "Sunday",
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
     "Saturday",
 ];
 const months = [
-    "January", "February", "March", "April", "May", "June", "July", "August",
-    "September", "October", "November", "December",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
 ];
 
 function two(n: number): string {

@@ -181,7 +181,8 @@ export class Server {
 
     #memory(): ModelMemory {
         let sessions = 0;
-        for (const session of this.#sessions.values()) sessions += session.bytes;
+        for (const session of this.#sessions.values())
+            sessions += session.bytes;
         return {
             weights: this.#model.bytes,
             sessions,
