@@ -95,6 +95,14 @@ static inline void tiny_put_keys(const tiny_options *o, const char *arch) {
     char key[96];
     snprintf(key, sizeof key, "%s.attention.layer_norm_rms_epsilon", arch);
     put_key(key, PIPIT_F32), put_f32(1e-5f);
+    put_key("tokenizer.ggml.model", PIPIT_STRING), put_text("gpt2");
+    put_key("tokenizer.ggml.pre", PIPIT_STRING), put_text("gpt-2");
+    put_key("tokenizer.ggml.eos_token_id", PIPIT_U32);
+    put_u32(o->n_vocab - 1);
+    put_array("tokenizer.ggml.token_type", PIPIT_I32, o->n_vocab);
+    for (uint32_t i = 0; i < o->n_vocab; i++)
+        put_u32(i + 1 < o->n_vocab ? 1 : 3); /* the last one ends answers */
+    put_array("tokenizer.ggml.merges", PIPIT_STRING, 0);
     put_array("tokenizer.ggml.tokens", PIPIT_STRING, o->n_vocab);
     for (uint32_t i = 0; i < o->n_vocab; i++) {
         char token[16];
@@ -119,7 +127,7 @@ static inline size_t tiny_write(const tiny_options *o) {
         t->offset = at;
         at += (t->cols * t->rows * 4 + 31) / 32 * 32;
     }
-    begin(w.n, 11);
+    begin(w.n, 16);
     put_key("general.alignment", PIPIT_U32), put_u32(32);
     tiny_put_keys(o, arch);
     for (size_t i = 0; i < w.n; i++) {
