@@ -4,7 +4,7 @@
 
 static const pipit_kernels *const all[] = {
     &pipit_kernels_scalar,
-#ifdef PIPIT_HAVE_SIMD128
+#ifdef PIPIT_HAVE_PLAIN
     &pipit_kernels_simd128,
 #endif
 #ifdef PIPIT_HAVE_RELAXED

@@ -252,7 +252,10 @@ typedef struct vec_form {
     int bits, offset;
     bool has_min;
     uint32_t n_subs, block_bytes, scales_at, mins_at, quants_at;
+    int n_groups; /* at once */
 } vec_form;
+
+#define VEC_GROUPS 4
 
 /* scale * idot of 32 columns; sums: of the two halves, or of all in the first. */
 PIPIT_INLINE v128_t vec_scaled(const vec_form *f, const uint8_t *block,
@@ -323,14 +326,13 @@ PIPIT_INLINE splats vec_splats(const vec_form *f, const act_block *x, int j) {
  * not unroll it: it would finish one sum after the other, with everything else
  * waiting in memory. */
 PIPIT_INLINE void vec_alike(const vec_form *f, const uint8_t *const at[],
-                            bool split, const act_block *x, int n_groups,
-                            vec_sums *sums) {
+                            bool split, const act_block *x, vec_sums *sums) {
     PIPIT_NO_UNROLL
     for (int i = 0; i < f->bits; i++) {
         splats first = vec_splats(f, x, i), second = first;
         if (f->bits == 4) second = vec_splats(f, x, i + 4);
         PIPIT_UNROLL
-        for (int g = 0; g < n_groups; g++) {
+        for (int g = 0; g < f->n_groups; g++) {
             v128_t packed = wasm_v128_load(at[g] + 16 * i), v = packed;
             if (f->bits == 4) v = pipit_decoded(f->code, pipit_masked(v, 15));
             vec_add(f, split, 0, first, v, &sums[g]);
@@ -358,14 +360,13 @@ PIPIT_INLINE void vec_mixed(const vec_form *f, const uint8_t *at, uint32_t s,
 
 /* scale * idot of each group, from quants and activations. */
 PIPIT_INLINE void vec_dots(const vec_form *f, const uint8_t *const blocks[],
-                           uint32_t s, const act_block *x, int n_groups,
-                           v128_t *out) {
+                           uint32_t s, const act_block *x, v128_t *out) {
     bool split = f->scales >= PIPIT_SCALES_I8_16 ||
                  !fits_whole(f->bits, f->offset);
-    const uint8_t *at[GROUPS];
-    vec_sums sums[GROUPS];
+    const uint8_t *at[VEC_GROUPS];
+    vec_sums sums[VEC_GROUPS];
     PIPIT_UNROLL
-    for (int g = 0; g < n_groups; g++) {
+    for (int g = 0; g < f->n_groups; g++) {
         at[g] = blocks[g] + f->quants_at + s * 16 * (uint32_t)f->bits;
         sums[g].all.plus = sums[g].all.minus = wasm_i32x4_splat(0);
         sums[g].of[0] =
@@ -373,14 +374,14 @@ PIPIT_INLINE void vec_dots(const vec_form *f, const uint8_t *const blocks[],
         sums[g].of[1] = begin(&x->minus_half[1], f->offset);
     }
     if (f->bits == 4 || f->bits == 8) {
-        vec_alike(f, at, split, x, n_groups, sums);
+        vec_alike(f, at, split, x, sums);
     } else {
         PIPIT_UNROLL
-        for (int g = 0; g < n_groups; g++)
+        for (int g = 0; g < f->n_groups; g++)
             vec_mixed(f, at[g], s, split, x, &sums[g]);
     }
     PIPIT_UNROLL
-    for (int g = 0; g < n_groups; g++)
+    for (int g = 0; g < f->n_groups; g++)
         out[g] = pipit_is_signed(f->code)
                      ? vec_scaled_signed(f, blocks[g], s, sums[g].all)
                      : vec_scaled(f, blocks[g], s, split, sums[g].of);
@@ -390,6 +391,7 @@ PIPIT_INLINE void vec_dots(const vec_form *f, const uint8_t *const blocks[],
 PIPIT_INLINE v128_t vec_min(const vec_form *f, const uint8_t *block, uint32_t s,
                             const act_block *x, v128_t u) {
     const uint8_t *half = block + f->scales_at + 8 * s;
+    if (f->n_subs == 1) return wasm_v128_load32_splat(&x->d_sum);
     if (f->scales != PIPIT_SCALES_U4_16)
         return add_product(u, pipit_floats_of_u8(block + f->mins_at + 4 * s),
                            wasm_v128_load32_splat(&x->d_sum));
@@ -409,50 +411,54 @@ PIPIT_INLINE v128_t vec_block(const vec_form *f, const uint8_t *block, v128_t t,
                        t);
 }
 
+/* And acc + m * u; super-blocks' minimums are taken away. */
+PIPIT_INLINE v128_t vec_block_min(const vec_form *f, const uint8_t *block,
+                                  v128_t u, v128_t acc) {
+    v128_t product = wasm_f32x4_mul(pipit_f16x4(block + 8), u);
+    return f->n_subs == 1 ? wasm_f32x4_add(acc, product)
+                          : wasm_f32x4_sub(acc, product);
+}
+
+/* Groups g and g + 1; past the last group the last one twice. */
 PIPIT_INLINE void vec_groups(const vec_form *f, const pipit_matrix *w,
-                             uint32_t g0, int n_groups, const act_block *x,
+                             uint32_t g0, uint32_t g1, const act_block *x,
                              float *y) {
-    const uint8_t *blocks[GROUPS];
-    v128_t acc[GROUPS], acc_min[GROUPS];
+    uint32_t at[VEC_GROUPS];
+    const uint8_t *blocks[VEC_GROUPS];
+    v128_t acc[VEC_GROUPS], acc_min[VEC_GROUPS];
     PIPIT_UNROLL
-    for (int g = 0; g < n_groups; g++) {
-        blocks[g] = w->groups + (g0 + (uint32_t)g) * w->group_bytes;
+    for (int g = 0; g < f->n_groups; g++) {
+        at[g] = g0 + (uint32_t)g < g1 ? g0 + (uint32_t)g : g1 - 1;
+        blocks[g] = w->groups + at[g] * w->group_bytes;
         acc[g] = acc_min[g] = wasm_f32x4_splat(0);
     }
     for (uint32_t b = w->n_cols / 32 / f->n_subs; b > 0; b--) {
-        v128_t t[GROUPS], u[GROUPS];
+        v128_t t[VEC_GROUPS], u[VEC_GROUPS];
         PIPIT_UNROLL
-        for (int g = 0; g < n_groups; g++) t[g] = u[g] = wasm_f32x4_splat(0);
+        for (int g = 0; g < f->n_groups; g++) t[g] = u[g] = wasm_f32x4_splat(0);
+        PIPIT_NO_UNROLL
         for (uint32_t s = 0; s < f->n_subs; s++, x++) {
-            v128_t dots[GROUPS], d = wasm_v128_load32_splat(&x->d);
-            vec_dots(f, blocks, s, x, n_groups, dots);
+            v128_t dots[VEC_GROUPS], d = wasm_v128_load32_splat(&x->d);
+            vec_dots(f, blocks, s, x, dots);
             PIPIT_UNROLL
-            for (int g = 0; g < n_groups; g++) {
+            for (int g = 0; g < f->n_groups; g++) {
                 t[g] = f->n_subs == 1 ? wasm_f32x4_mul(dots[g], d)
                                       : add_product(t[g], dots[g], d);
-                if (f->has_min && f->n_subs > 1)
-                    u[g] = vec_min(f, blocks[g], s, x, u[g]);
+                if (f->has_min) u[g] = vec_min(f, blocks[g], s, x, u[g]);
             }
         }
         PIPIT_UNROLL
-        for (int g = 0; g < n_groups; g++) {
+        for (int g = 0; g < f->n_groups; g++) {
             acc[g] = vec_block(f, blocks[g], t[g], acc[g]);
-            if (f->has_min) {
-                v128_t m = pipit_f16x4(blocks[g] + 8);
-                if (f->n_subs == 1)
-                    acc_min[g] = add_product(
-                        acc_min[g], m, wasm_v128_load32_splat(&x[-1].d_sum));
-                else
-                    acc_min[g] =
-                        wasm_f32x4_sub(acc_min[g], wasm_f32x4_mul(m, u[g]));
-            }
+            if (f->has_min)
+                acc_min[g] = vec_block_min(f, blocks[g], u[g], acc_min[g]);
             blocks[g] += f->block_bytes;
         }
     }
     PIPIT_UNROLL
-    for (int g = 0; g < n_groups; g++) {
+    for (int g = 0; g < f->n_groups; g++) {
         if (f->has_min) acc[g] = wasm_f32x4_add(acc[g], acc_min[g]);
-        wasm_v128_store(y + 4 * (g0 + (uint32_t)g), acc[g]);
+        wasm_v128_store(y + 4 * (size_t)at[g], acc[g]);
     }
 }
 
@@ -460,9 +466,7 @@ PIPIT_INLINE void vec_rows(const vec_form *f, const pipit_matrix *w,
                            uint32_t g0, uint32_t g1, const uint8_t *blocks,
                            float *y) {
     const act_block *x = (const act_block *)(const void *)blocks;
-    for (; g0 + GROUPS <= g1; g0 += GROUPS)
-        vec_groups(f, w, g0, GROUPS, x, y);
-    if (g0 < g1) vec_groups(f, w, g0, 1, x, y);
+    for (; g0 < g1; g0 += (uint32_t)f->n_groups) vec_groups(f, w, g0, g1, x, y);
 }
 
 /* ---- many tokens --------------------------------------------------------- */
@@ -504,7 +508,8 @@ PIPIT_INLINE void sweep_columns(const v128_t *q, int j0, int j1,
 
 #if PIPIT_DOT == PIPIT_DOT_16
 /* quant = low + 16 (high - 8), two nibbles: two sums that fit i16. */
-PIPIT_INLINE void sweep_signed(const v128_t *q, const act_rows x, int n_tokens,
+PIPIT_INLINE void sweep_signed(const v128_t *q, const v128_t *scales,
+                               const act_rows x, int n_tokens,
                                v128_t dots[TOKENS][GROUPS]) {
     PIPIT_UNROLL
     for (int g = 0; g < GROUPS; g++) {
@@ -522,14 +527,16 @@ PIPIT_INLINE void sweep_signed(const v128_t *q, const act_rows x, int n_tokens,
                 low[t] = add_dot(low[t], at, q[4 * j + g]);
                 high[t] = add_dot(high[t], at, q[4 * j + 2 + g]);
             }
+        v128_t scale_high = wasm_i16x8_shl(scales[g], 4);
         PIPIT_UNROLL
         for (int t = 0; t < n_tokens; t++)
-            dots[t][g] = wasm_i32x4_add(
-                end_plain(low[t]), end_dot(high[t], wasm_i16x8_splat(16)));
+            dots[t][g] = wasm_i32x4_add(end_dot(low[t], scales[g]),
+                                        end_dot(high[t], scale_high));
     }
 }
 #else
-PIPIT_INLINE void sweep_signed(const v128_t *q, const act_rows x, int n_tokens,
+PIPIT_INLINE void sweep_signed(const v128_t *q, const v128_t *scales,
+                               const act_rows x, int n_tokens,
                                v128_t dots[TOKENS][GROUPS]) {
     signed_sum sums[TOKENS][GROUPS];
     PIPIT_UNROLL
@@ -550,7 +557,7 @@ PIPIT_INLINE void sweep_signed(const v128_t *q, const act_rows x, int n_tokens,
     for (int t = 0; t < n_tokens; t++)
         PIPIT_UNROLL
         for (int g = 0; g < GROUPS; g++)
-            dots[t][g] = end_signed(sums[t][g]);
+            dots[t][g] = times_pairs(end_signed(sums[t][g]), scales[g]);
 }
 #endif
 
@@ -561,12 +568,7 @@ PIPIT_INLINE void sweep_block(sweep_kind kind, const v128_t *q,
                               v128_t dots[TOKENS][GROUPS]) {
     v128_t sums[TOKENS][GROUPS];
     if (kind == SWEEP_SIGNED) {
-        sweep_signed(q, x, n_tokens, dots);
-        PIPIT_UNROLL
-        for (int t = 0; t < n_tokens; t++)
-            PIPIT_UNROLL
-            for (int g = 0; g < GROUPS; g++)
-                dots[t][g] = times_pairs(dots[t][g], scales[g]);
+        sweep_signed(q, scales, x, n_tokens, dots);
         return;
     }
     int n_halves = kind == SWEEP_HALVES ? 2 : 1;
@@ -717,8 +719,9 @@ typedef void sweep_function(const pipit_tile *tile, pipit_acts x,
                             uint32_t n_tokens, uint32_t n_groups, float *y,
                             size_t y_stride);
 #define SWEEP(name, kind, super)                                             \
-    static void name(const pipit_tile *tile, pipit_acts x, uint32_t n_tokens, \
-                     uint32_t n_groups, float *y, size_t y_stride) {         \
+    PIPIT_OUTLINE void name(const pipit_tile *tile, pipit_acts x,            \
+                            uint32_t n_tokens, uint32_t n_groups, float *y,  \
+                            size_t y_stride) {                               \
         sweep_tokens(kind, super, tile, x, n_tokens, n_groups, y, y_stride); \
     }
 SWEEP(sweep_whole, SWEEP_WHOLE, false)
@@ -774,12 +777,13 @@ static void multiply_tiles(const pipit_matrix *w, uint32_t g0, uint32_t g1,
 /* A function each: V8 compiles and tiers them up one by one. */
 #define VEC_FUNCTION(type, code, scales, bits, offset, has_min, subs, bytes, \
                      scales_at, mins_at, quants_at)                         \
-    static void vec_##type(const pipit_matrix *w, uint32_t g0, uint32_t g1, \
-                           const uint8_t *blocks, float *y) {               \
+    PIPIT_OUTLINE void vec_##type(const pipit_matrix *w, uint32_t g0,       \
+                                  uint32_t g1, const uint8_t *blocks,       \
+                                  float *y) {                               \
         const vec_form f = {                                                \
             PIPIT_CODE_##code, PIPIT_SCALES_##scales, bits,  offset,        \
             has_min,           subs,                  bytes, scales_at,     \
-            mins_at,           quants_at};                                  \
+            mins_at,           quants_at,             (bits) == 4 || (bits) == 8 ? 4 : 2};                                  \
         vec_rows(&f, w, g0, g1, blocks, y);                                 \
     }
 VEC_TYPES(VEC_FUNCTION)
@@ -824,5 +828,5 @@ static void matmul(const pipit_matrix *w, uint32_t g0, uint32_t g1,
         .attn_scores = pipit_simd128_attn_scores,     \
         .softmax = pipit_simd128_softmax,             \
         .attn_mix = pipit_simd128_attn_mix,           \
-        .kv_store = pipit_scalar_kv_store,            \
+        .kv_store = pipit_simd128_kv_store,           \
     }

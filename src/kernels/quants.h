@@ -85,9 +85,9 @@ PIPIT_INLINE int pipit_offset_of(const pipit_form_info *form) {
 /* Nibbles to the values of a table. */
 PIPIT_INLINE v128_t pipit_decoded(pipit_form_code code, v128_t v) {
     if (code == PIPIT_CODE_IQ4)
-        return wasm_i8x16_swizzle(pipit_constant(PIPIT_K_IQ4), v);
+        return pipit_lookup(pipit_constant(PIPIT_K_IQ4), v);
     if (code == PIPIT_CODE_FP4)
-        return wasm_i8x16_swizzle(pipit_constant(PIPIT_K_FP4), v);
+        return pipit_lookup(pipit_constant(PIPIT_K_FP4), v);
     return v;
 }
 

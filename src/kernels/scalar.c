@@ -13,15 +13,6 @@ typedef struct act_block {
     int8_t q[32];
 } act_block;
 
-/* As the vector kernels do it: an f16 infinity or NaN counts as a finite number
- * of 65536 and more. */
-static float widen_f16(uint16_t h) {
-    uint32_t bits = (uint32_t)(h & 0x7fff) << 13 | (uint32_t)(h >> 15) << 31;
-    float f;
-    memcpy(&f, &bits, sizeof f);
-    return f * 0x1p112f;
-}
-
 /* Nearest, ties to even; |x| < 2^22. */
 static float round_even(float x) {
     return (x + 12582912.0f) - 12582912.0f;
@@ -98,7 +89,7 @@ static float weight_at(const pipit_matrix *w, const uint8_t *group, uint32_t r,
     if (w->type == PIPIT_TYPE_F32)
         return pipit_load_f32(group + 16 * (size_t)c + 4 * r);
     uint16_t h = pipit_load_u16(group + 8 * (size_t)c + 2 * r);
-    return w->type == PIPIT_TYPE_F16 ? widen_f16(h)
+    return w->type == PIPIT_TYPE_F16 ? pipit_f16_to_f32(h)
                                      : pipit_bf16_to_f32(h);
 }
 
@@ -172,7 +163,7 @@ void pipit_scalar_gelu_mul(float *gate, const float *up, size_t n) {
 static float kv_at(const void *data, pipit_kv_type type, size_t i) {
     const uint8_t *bytes = data;
     return type == PIPIT_KV_F32 ? pipit_load_f32(bytes + 4 * i)
-                                : widen_f16(pipit_load_u16(bytes + 2 * i));
+                                : pipit_scale_of(pipit_load_u16(bytes + 2 * i));
 }
 
 void pipit_scalar_attn_scores(const float *q, uint32_t n_heads, float scale,

@@ -25,6 +25,8 @@
 #endif
 
 #define PIPIT_INLINE static inline __attribute__((always_inline))
+/* Engines optimize function by function: small ones are ready sooner. */
+#define PIPIT_OUTLINE static __attribute__((noinline))
 
 /* Before loops of constant length whose arrays must become registers. */
 #ifdef __clang__
@@ -53,6 +55,15 @@ PIPIT_INLINE v128_t pipit_constant(int i) {
 }
 PIPIT_INLINE v128_t pipit_byte_mask(int mask) {
     return wasm_v128_load(&pipit_byte_masks[mask]);
+}
+
+/* Where all indices are below 16, what is relaxed makes no difference. */
+PIPIT_INLINE v128_t pipit_lookup(v128_t table, v128_t indices) {
+#if defined(PIPIT_WASM) && defined(PIPIT_HAVE_RELAXED)
+    return wasm_i8x16_relaxed_swizzle(table, indices);
+#else
+    return wasm_i8x16_swizzle(table, indices);
+#endif
 }
 
 /* Four f16 as f32, exactly: subnormals too, since 2^112 only moves the

@@ -302,3 +302,55 @@ void pipit_simd128_attn_mix(const float *p, size_t p_stride, uint32_t n_heads,
     else
         mix_all(p, p_stride, n_heads, kv, false, out);
 }
+
+/* pipit_f32_to_f16, four at a time, in the low halves of 32-bit lanes. */
+PIPIT_INLINE v128_t halves_of_4(v128_t x) {
+    const v128_t magic = wasm_i32x4_splat(126 << 23);
+    v128_t sign = wasm_v128_and(x, wasm_i32x4_splat(INT32_MIN));
+    v128_t size = wasm_v128_xor(x, sign);
+    /* Subnormal results: an addition that rounds at 2^-24. */
+    v128_t small = wasm_i32x4_sub(wasm_f32x4_add(size, magic), magic);
+    /* Normal ones: the exponent moved, the 13 last bits rounded to even. */
+    v128_t odd = wasm_v128_and(wasm_u32x4_shr(size, 13), wasm_i32x4_splat(1));
+    v128_t rounded = wasm_i32x4_add(
+        wasm_i32x4_add(size, wasm_i32x4_splat(0xfff - (112 << 23))), odd);
+    v128_t half = wasm_u32x4_shr(rounded, 13);
+    half = wasm_v128_bitselect(
+        small, half, wasm_i32x4_lt(size, wasm_i32x4_splat(113 << 23)));
+    half = wasm_v128_bitselect(
+        wasm_i32x4_splat(0x7c00), half,
+        wasm_i32x4_gt(size, wasm_i32x4_splat(0x477fefff)));
+    v128_t nan = wasm_v128_or(
+        wasm_i32x4_splat(0x7e00),
+        wasm_v128_and(wasm_u32x4_shr(size, 13), wasm_i32x4_splat(1023)));
+    half = wasm_v128_bitselect(
+        nan, half, wasm_i32x4_gt(size, wasm_i32x4_splat(0x7f800000)));
+    return wasm_v128_or(half, wasm_u32x4_shr(sign, 16));
+}
+
+PIPIT_INLINE void store_f16(const float *key, const float *value, size_t dim,
+                            uint16_t *keys, uint16_t *values) {
+    for (size_t d = 0; d < dim; d += 4) {
+        v128_t k = halves_of_4(wasm_v128_load(key + d));
+        v128_t v = halves_of_4(wasm_v128_load(value + d));
+        v = wasm_u16x8_narrow_i32x4(v, v);
+        wasm_v128_store64_lane(values + d, v, 0);
+        keys[4 * d] = (uint16_t)wasm_i32x4_extract_lane(k, 0);
+        keys[4 * d + 4] = (uint16_t)wasm_i32x4_extract_lane(k, 1);
+        keys[4 * d + 8] = (uint16_t)wasm_i32x4_extract_lane(k, 2);
+        keys[4 * d + 12] = (uint16_t)wasm_i32x4_extract_lane(k, 3);
+    }
+}
+
+void pipit_simd128_kv_store(const float *key, const float *value,
+                            uint32_t head_dim, pipit_kv_type type, uint32_t pos,
+                            void *keys, void *values) {
+    size_t dim = head_dim, k = (size_t)(pos / 4) * dim * 4 + pos % 4;
+    if (type == PIPIT_KV_F16) {
+        store_f16(key, value, dim, (uint16_t *)keys + k,
+                  (uint16_t *)values + pos * dim);
+        return;
+    }
+    memcpy((float *)values + pos * dim, value, dim * sizeof *value);
+    for (size_t d = 0; d < dim; d++) ((float *)keys)[k + 4 * d] = key[d];
+}

@@ -15,5 +15,8 @@ void pipit_simd128_attn_scores(const float *q, uint32_t n_heads, float scale,
                                size_t score_stride);
 void pipit_simd128_attn_mix(const float *p, size_t p_stride, uint32_t n_heads,
                             const pipit_kv_span *kv, float *out);
+void pipit_simd128_kv_store(const float *key, const float *value,
+                            uint32_t head_dim, pipit_kv_type type, uint32_t pos,
+                            void *keys, void *values);
 
 #endif

@@ -4,6 +4,13 @@
 
 #include "kernels.h"
 
+/* A module with relaxed SIMD leaves the plain products out; natively all are
+ * there, to be compared. */
+#if defined(PIPIT_HAVE_SIMD128) && \
+    !(defined(PIPIT_WASM) && defined(PIPIT_HAVE_RELAXED))
+#define PIPIT_HAVE_PLAIN 1
+#endif
+
 extern const pipit_kernels pipit_kernels_simd128;
 extern const pipit_kernels pipit_kernels_relaxed_dot16;
 extern const pipit_kernels pipit_kernels_relaxed_dot_add;

@@ -20,15 +20,18 @@ static const uint32_t case_types[] = {
 
 typedef enum case_values { CASE_TAME, CASE_WILD, CASE_MOST, CASE_LEAST } case_values;
 
+/* Wild: an eighth is zero, tiny or huge, one in 2048 infinite or NaN: such a
+ * value makes a whole sum NaN, and NaN equals NaN. */
 static inline float case_float(pipit_rng *rng, case_values values) {
-    static const float wild[] = {0.0f,   -0.0f,    1e-45f,    -1e-40f,
-                                 1e30f,  -3.4e38f, 1.5e-38f,  127.5f,
-                                 -63.5f, INFINITY, -INFINITY, NAN};
+    static const float wild[] = {0.0f,  -0.0f,    1e-45f,   -1e-40f, 1e30f,
+                                 -1e30f, 1.5e-38f, 127.5f,  -63.5f};
+    static const float worst[] = {INFINITY, -INFINITY, NAN, -3.4e38f};
     uint64_t draw = pipit_rng_next(rng);
     if (values == CASE_MOST) return 3.0f;
     if (values == CASE_LEAST) return -3.0f;
     if (values == CASE_WILD && draw % 8 == 0)
         return wild[(draw >> 8) % (sizeof wild / sizeof wild[0])];
+    if (values == CASE_WILD && draw % 2048 == 1) return worst[draw >> 12 & 3];
     return (float)(pipit_rng_unit(rng) * 4 - 2);
 }
 
