@@ -224,10 +224,9 @@ export class Conversation {
         const act = lost
             ? button("Load the model again", onModelLost, { icon: "retry" })
             : button("Try again", () => this.#retry(turn), { icon: "retry" });
-        const { card, title } = describeFailure(error, [act]);
-        card.dataset.code = codeOf(error);
+        const { card, heading } = describeFailure(error, [act], "h3");
         turn.fail(card);
-        announcer.announce(`${title}.`);
+        announcer.announce(`${heading.textContent}.`);
     }
 
     /** Asks again; what the conversation does not hold is sent anew. */

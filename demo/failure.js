@@ -93,25 +93,22 @@ export function codeOf(/** @type {unknown} */ error) {
     return typeof code === "string" ? code : "internal";
 }
 
-/**
- * @typedef {object} Failure
- * @property {HTMLElement} card
- * @property {string} title
- */
+/** @typedef {{ card: HTMLElement, heading: HTMLElement }} Failure */
 
 /**
  * @param {unknown} error
  * @param {HTMLButtonElement[]} actions
+ * @param {"h2" | "h3"} level of its heading, where it stands
  * @returns {Failure}
  */
-export function describeFailure(error, actions) {
+export function describeFailure(error, actions, level) {
     const code = codeOf(error);
     const { title, advice } = known[code] ?? unknown;
     const message = error instanceof Error ? error.message : String(error);
-    const heading = element("h3", { tabindex: "-1" }, title);
+    const heading = element(level, { tabindex: "-1" }, title);
     const card = element(
         "div",
-        { class: "failure", role: "group", "aria-label": "Problem" },
+        { class: "failure", role: "group", "data-code": code },
         icon("warning"),
         element(
             "div",
@@ -127,5 +124,5 @@ export function describeFailure(error, actions) {
             element("div", { class: "choices" }, ...actions),
         ),
     );
-    return { card, title };
+    return { card, heading };
 }

@@ -1,6 +1,6 @@
 // Which model: the suggested one, a file, or an address.
 import { button, byId, element } from "./dom.js";
-import { codeOf, describeFailure } from "./failure.js";
+import { describeFailure } from "./failure.js";
 import { formatBytes, formatCount } from "./format.js";
 
 /**
@@ -170,10 +170,9 @@ export class ModelPicker {
         const again = button("Try again", () => this.#onChoose(choice), {
             icon: "retry",
         });
-        const { card, title } = describeFailure(error, [again]);
+        const { card, heading } = describeFailure(error, [again], "h2");
         this.#failureBox.replaceChildren(card);
-        card.dataset.code = codeOf(error);
-        card.querySelector("h3")?.focus();
-        this.#announcer.announce(`${choice.label}: ${title}.`);
+        heading.focus();
+        this.#announcer.announce(`${choice.label}: ${heading.textContent}.`);
     }
 }

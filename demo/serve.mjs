@@ -3,7 +3,7 @@
 //
 //   npm run demo -- [--port N] [--host NAME] [--no-isolation] [--models FOLDER]
 import { createReadStream } from "node:fs";
-import { open, readFile, realpath, stat } from "node:fs/promises";
+import { access, readFile, realpath, stat } from "node:fs/promises";
 import { createServer } from "node:http";
 import { homedir } from "node:os";
 import { extname, join, resolve, sep } from "node:path";
@@ -12,6 +12,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
+const packageFolder = join(here, "../js-bindings/dist");
 const manifestFile = join(here, "../models/manifest.json");
 
 const USAGE = `npm run demo -- [options]
@@ -71,15 +72,21 @@ function modelFolder() {
  * @property {string} [host]
  * @property {boolean} [isolation] send the isolation headers
  * @property {string} [models] folder of GGUF files
+ * @property {string} [page] folder of another page than the demo's
+ */
+
+/**
+ * Where the three parts of the addresses lie.
+ * @typedef {{ page: string, pipit: string, models: string }} Folders
  */
 
 /**
  * The file that an address names; undefined when there is none, or when it
  * would lie outside of the folder that the address may name.
  * @param {string} pathname
- * @param {string} models
+ * @param {Folders} folders
  */
-async function findFile(pathname, models) {
+async function findFile(pathname, { page, pipit, models }) {
     let path;
     try {
         path = decodeURIComponent(pathname);
@@ -87,7 +94,8 @@ async function findFile(pathname, models) {
         return undefined;
     }
     const [, first = "", ...rest] = path.split("/");
-    const mounted = { pipit: join(here, "../js-bindings/dist"), models }[first];
+    const mounts = new Map(Object.entries({ pipit, models }));
+    const mounted = mounts.get(first);
     const names = mounted ? rest : [first || "index.html", ...rest];
     const wrong = /^$|^\.|[\0\\]/;
     const kind = extname(names.at(-1) ?? "");
@@ -96,7 +104,7 @@ async function findFile(pathname, models) {
     if (mounted === models && (names.length > 1 || kind !== ".gguf"))
         return undefined;
     try {
-        const folder = await realpath(mounted ?? here);
+        const folder = await realpath(mounted ?? page);
         const file = await realpath(join(folder, ...names));
         const facts = await stat(file);
         // A link in the cache may lead anywhere: the user put it there.
@@ -127,11 +135,11 @@ function parseRange(header, size) {
     return start > end ? "all" : { start, end };
 }
 
-/** The manifest, with what is already here marked. @param {string} models */
-async function manifestFor(models) {
+/** The manifest, with what is already here marked. @param {Folders} folders */
+async function manifestFor(folders) {
     const manifest = JSON.parse(await readFile(manifestFile, "utf8"));
     for (const model of manifest.models) {
-        const found = await findFile(`/models/${model.file}`, models);
+        const found = await findFile(`/models/${model.file}`, folders);
         model.here = found?.facts.size === model.size;
     }
     return JSON.stringify(manifest);
@@ -190,9 +198,9 @@ function sendText(response, status, text) {
 /**
  * @param {Request} request
  * @param {Response} response
- * @param {string} models
+ * @param {Folders} folders
  */
-async function answer(request, response, models) {
+async function answer(request, response, folders) {
     const { method = "GET", url = "/" } = request;
     if (method !== "GET" && method !== "HEAD") {
         response.setHeader("Allow", "GET, HEAD");
@@ -201,9 +209,9 @@ async function answer(request, response, models) {
     const [pathname = "/"] = url.split("?");
     if (pathname === "/models/manifest.json") {
         response.setHeader("Content-Type", "application/json");
-        return void response.end(await manifestFor(models));
+        return void response.end(await manifestFor(folders));
     }
-    const found = await findFile(pathname, models);
+    const found = await findFile(pathname, folders);
     if (found) return sendFile(request, response, found);
     return sendText(response, 404, "there is no such file");
 }
@@ -215,12 +223,16 @@ async function answer(request, response, models) {
  */
 export async function startServer(options = {}) {
     const { port = 0, host = "127.0.0.1", isolation = true } = options;
-    const models = resolve(options.models ?? modelFolder());
+    const folders = {
+        page: resolve(options.page ?? here),
+        pipit: packageFolder,
+        models: resolve(options.models ?? modelFolder()),
+    };
     const headers = { ...commonHeaders, ...(isolation && isolationHeaders) };
     const server = createServer((request, response) => {
         for (const [name, value] of Object.entries(headers))
             response.setHeader(name, value);
-        answer(request, response, models).catch((error) => {
+        answer(request, response, folders).catch((error) => {
             console.error(error);
             if (response.headersSent) response.destroy();
             else sendText(response, 500, "the server failed");
@@ -270,7 +282,7 @@ async function main(args) {
     });
     if (values.help) return void console.log(USAGE);
     if (!/^\d{1,5}$/.test(values.port)) throw new Error("--port is a number");
-    await (await open(join(here, "../js-bindings/dist/index.js"))).close();
+    await access(join(packageFolder, "index.js"));
     const isolation = !values["no-isolation"];
     const { url, close } = await startAtFreePort({
         port: Number(values.port),
