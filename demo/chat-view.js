@@ -113,7 +113,7 @@ export class Turn {
     offerRetry(retry) {
         const again = button("Try again", retry, {
             icon: "retry",
-            class: "quiet small retry",
+            class: "quiet small again",
         });
         const copy = this.#foot.querySelector(".turn-actions button");
         if (copy) copy.after(again);
@@ -121,7 +121,7 @@ export class Turn {
     }
 
     withdrawRetry() {
-        this.#foot.querySelector(".retry")?.remove();
+        this.#foot.querySelector(".again")?.remove();
     }
 }
 

@@ -1,0 +1,190 @@
+// What the browser tests share: Chromium, the demo's server, tiny models, and a
+// page that remembers its errors and requests.
+import { spawnSync } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before } from "node:test";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+import { startServer } from "../../demo/serve.mjs";
+import { pulledModel } from "../golden/reference.mjs";
+import { byteLetters, tinyModel } from "../tools/tiny-model.mjs";
+
+/** Generous: the machine may be busy with other things. */
+export const PATIENCE_MS = 60_000;
+
+const program =
+    process.env.CHROMIUM ??
+    ["chromium", "chromium-browser", "google-chrome"].find(
+        (name) => spawnSync(name, ["--version"]).status === 0,
+    );
+
+/** Why tests are skipped, or false. In CI a missing browser is a failure. */
+export const withoutBrowser =
+    program || process.env.CI ? false : "no Chromium: set CHROMIUM to its path";
+
+export const realModel = pulledModel("smollm2-135m-instruct-q4_1");
+export const withoutRealModel =
+    withoutBrowser || (realModel ? false : "the default model is not pulled");
+
+const flags = [
+    ...["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"],
+    ...["--disable-background-networking", "--disable-component-update"],
+    "--disable-sync",
+];
+
+/** @param {string} name @returns {string} */
+function absolute(name) {
+    if (name.includes("/")) return name;
+    const { stdout } = spawnSync("sh", ["-c", `command -v ${name}`]);
+    return String(stdout).trim();
+}
+
+/** @type {import("playwright-core").Browser} */
+let browser;
+
+/** A folder for the tests of a file, and Chromium. */
+export const scratch = { folder: "" };
+
+/** To be called once by every file. */
+export function useBrowser() {
+    before(async () => {
+        scratch.folder = await mkdtemp(join(tmpdir(), "pipit-browser-"));
+        if (withoutBrowser) return;
+        if (!program) throw new Error("CI has no Chromium");
+        browser = await chromium.launch({
+            executablePath: absolute(program),
+            args: flags,
+        });
+    });
+    after(async () => {
+        await browser?.close();
+        await rm(scratch.folder, { recursive: true, force: true });
+    });
+}
+
+/**
+ * Writes a tiny model into the folder of the tests.
+ * @param {string} name
+ * @param {import("../tools/tiny-model.mjs").TinyOptions} [options]
+ */
+export async function writeTiny(name, options) {
+    const path = join(scratch.folder, name);
+    await writeFile(path, tinyModel(options));
+    return path;
+}
+
+/** A model that never ends an answer: no token of its vocabulary says so. */
+export const endless = (() => {
+    const size = 290;
+    const tokens = Array.from(
+        { length: size },
+        (_, i) => byteLetters[i] ?? (i === 256 ? "Ġt" : `word${i} `),
+    );
+    return {
+        layers: 4,
+        embedding: 256,
+        context: 8192,
+        metadata: {
+            "tokenizer.ggml.tokens": tokens,
+            "tokenizer.ggml.token_type": tokens.map(() => 1),
+            "tokenizer.ggml.merges": ["Ġ t"],
+            "tokenizer.ggml.bos_token_id": undefined,
+            "tokenizer.ggml.eos_token_id": undefined,
+        },
+    };
+})();
+
+/** The folder of pages that only tests need. */
+export const testPages = fileURLToPath(new URL("pages", import.meta.url));
+
+/**
+ * @param {import("node:test").TestContext} t
+ * @param {import("../../demo/serve.mjs").ServerOptions} [options]
+ */
+export async function serve(t, options = {}) {
+    const server = await startServer({
+        models: scratch.folder,
+        ...options,
+    });
+    t.after(server.close);
+    return server.url;
+}
+
+/**
+ * @typedef {object} Opened
+ * @property {import("playwright-core").Page} page
+ * @property {string} url
+ * @property {string[]} errors of its console, and uncaught ones
+ * @property {string[]} requests addresses
+ */
+
+/**
+ * A page in a profile of its own, closed when the test ends.
+ * @param {import("node:test").TestContext} t
+ * @param {import("../../demo/serve.mjs").ServerOptions} [serverOptions]
+ * @param {import("playwright-core").BrowserContextOptions} [look]
+ * @param {Record<string, unknown>} [settings] of the demo, as it stores them
+ * @returns {Promise<Opened>}
+ */
+export async function openPage(t, serverOptions, look = {}, settings) {
+    const url = await serve(t, serverOptions);
+    const context = await browser.newContext({
+        viewport: { width: 1280, height: 800 },
+        ...look,
+    });
+    t.after(() => context.close());
+    context.setDefaultTimeout(PATIENCE_MS);
+    /** @type {string[]} */
+    const errors = [];
+    /** @type {string[]} */
+    const requests = [];
+    // Of the context: workers make requests too.
+    context.on("request", (request) => requests.push(request.url()));
+    const page = await context.newPage();
+    page.on("console", (message) => {
+        if (["error", "warning"].includes(message.type()))
+            errors.push(message.text());
+    });
+    page.on("pageerror", (error) => errors.push(String(error)));
+    if (settings)
+        await context.addInitScript((stored) => {
+            if (!localStorage.getItem("pipit-settings"))
+                localStorage.setItem("pipit-settings", stored);
+        }, JSON.stringify(settings));
+    await page.goto(url);
+    return { page, url, errors, requests };
+}
+
+/**
+ * Chooses a file as a user does, and waits for the chat.
+ * @param {import("playwright-core").Page} page
+ * @param {string} path
+ */
+export async function loadFile(page, path) {
+    await page.setInputFiles("#file", path);
+    await page.waitForSelector("#chat:visible");
+}
+
+/**
+ * Sends a message by the keyboard.
+ * @param {import("playwright-core").Page} page
+ * @param {string} text
+ */
+export async function ask(page, text) {
+    await page.fill("#message", text);
+    await page.press("#message", "Enter");
+}
+
+/** Waits until no answer comes. @param {import("playwright-core").Page} page */
+export const answered = (page) =>
+    // The button says Stop before the key or the click that asked has returned.
+    page.waitForSelector('#send[aria-label="Send"]');
+
+/**
+ * The text of the last answer.
+ * @param {import("playwright-core").Page} page
+ */
+export const lastAnswer = (page) =>
+    page.locator(".message.assistant .answer-text").last().innerText();
