@@ -206,8 +206,7 @@ describe("the page", { skip: withoutBrowser }, () => {
         await page.click("text=Load the model again now");
         await page.waitForSelector("#chat:visible");
         await page.waitForFunction(
-            () =>
-                document.querySelector("#stat-threads")?.textContent === "3",
+            () => document.querySelector("#stat-threads")?.textContent === "3",
         );
         await ask(page, "Hello");
         await answered(page);
@@ -374,7 +373,8 @@ describe("the page", { skip: withoutBrowser }, () => {
             const box = document.createElement("div");
             const answer = new AnswerText(box, () => {});
             // Grown letter by letter, as an answer comes.
-            for (let i = 1; i <= text.length; i++) answer.show(text.slice(0, i));
+            for (let i = 1; i <= text.length; i++)
+                answer.show(text.slice(0, i));
             return box.innerHTML;
         }, `${evil}\n\nA **strong** \`word\`\n\n\`\`\`html\n${evil}\n\`\`\`\nend`);
         assert.match(shown, /^<p dir="auto">&lt;img src=x/);
@@ -424,7 +424,9 @@ describe("the page", { skip: withoutBrowser }, () => {
     test("light and dark: the system's, and the button's", async (t) => {
         const { page } = await openPage(t, {}, { colorScheme: "dark" });
         const paper = () =>
-            page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+            page.evaluate(
+                () => getComputedStyle(document.body).backgroundColor,
+            );
         const dark = await paper();
         await page.click("#theme");
         const light = await paper();
@@ -523,8 +525,9 @@ describe("the page", { skip: withoutBrowser }, () => {
         await page.setInputFiles("#file", slow);
         const moving = await page.evaluate(
             () =>
-                document.getAnimations().filter((a) => a.playState === "running")
-                    .length,
+                document
+                    .getAnimations()
+                    .filter((a) => a.playState === "running").length,
         );
         assert.equal(moving, 0);
     });
