@@ -213,6 +213,12 @@ const parts = [
         run: () => nodeTests("tests/wasm"),
     },
     {
+        name: "golden",
+        title: "golden: logits and answers against references",
+        needs: "model",
+        run: () => nodeTests("tests/golden"),
+    },
+    {
         name: "browser",
         title: "browser: package and page in Chromium",
         needs: "model",
