@@ -5,8 +5,8 @@ import { button, byId, copyText, element, icon } from "./dom.js";
 const starters = [
     "What is the capital of France?",
     "Explain how rain forms to a ten-year-old.",
-    "Write a short poem about a small brown bird.",
-    "Give me three tips for a good night's sleep.",
+    "Write a poem about a small bird.",
+    "Give me three tips for good sleep.",
 ];
 
 /** @param {string} who @param {string} kind @param {Node[]} parts */

@@ -5,6 +5,9 @@ import { formatDuration, formatRate } from "./format.js";
 
 /** @typedef {import("./chat-view.js").Turn} Turn */
 
+/** Tokens that count as lately said: longer ones ban a talk's own subject. */
+const PENALTY_WINDOW = 256;
+
 /** How an answer ended, where that needs a word. @type {Record<string, string>} */
 const endings = {
     length: "It ends here: the longest answer of the settings is reached.",
@@ -134,11 +137,13 @@ export class Conversation {
 
     /** @param {Turn} turn @param {AbortSignal} signal */
     #options(turn, signal) {
-        const { temperature, topP, maxTokens, seed } =
+        const { temperature, topP, repetitionPenalty, maxTokens, seed } =
             this.#parts.settings.values;
         return {
             temperature,
             topP,
+            repetitionPenalty,
+            penaltyWindow: PENALTY_WINDOW,
             maxTokens,
             signal,
             ...(seed !== null && { seed }),

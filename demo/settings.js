@@ -7,6 +7,7 @@ import { canThread, likelyThreads, threadsRefused } from "./place.js";
  * @typedef {object} Values
  * @property {number} temperature
  * @property {number} topP
+ * @property {number} repetitionPenalty
  * @property {number} maxTokens
  * @property {number | null} seed      null: a new one each time
  * @property {string} system           "": the model file's own
@@ -18,6 +19,7 @@ import { canThread, likelyThreads, threadsRefused } from "./place.js";
 const defaults = {
     temperature: 0.2,
     topP: 0.9,
+    repetitionPenalty: 1.1,
     maxTokens: 512,
     seed: null,
     system: "",
@@ -72,6 +74,18 @@ const groups = [
                     "none out.",
                 min: 0.05,
                 max: 1,
+                step: 0.05,
+            },
+            {
+                key: "repetitionPenalty",
+                kind: "range",
+                label: "Repetition penalty",
+                help:
+                    "Makes words that came lately less likely. Without one, " +
+                    "1, small models repeat themselves; with much of it " +
+                    "they lose the thread.",
+                min: 1,
+                max: 1.5,
                 step: 0.05,
             },
             {

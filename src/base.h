@@ -11,7 +11,8 @@
 #ifdef PIPIT_WASM
 #define PIPIT_ASSERT(x) ((x) ? (void)0 : __builtin_trap())
 #else
-void pipit_assert_failed(const char *what, const char *file, int line);
+_Noreturn void pipit_assert_failed(const char *what, const char *file,
+                                   int line);
 #define PIPIT_ASSERT(x) \
     ((x) ? (void)0 : pipit_assert_failed(#x, __FILE__, __LINE__))
 #endif

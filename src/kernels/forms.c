@@ -72,7 +72,8 @@ static uint32_t bits_of(uint32_t v, uint32_t mask, int up) {
     return up >= 0 ? v << up : v >> -up;
 }
 
-void pipit_form_merge(uint32_t bits, const uint32_t v[8], uint32_t *p) {
+/* bits: a constant where this is inlined, so that no loop is left. */
+static inline void merge(uint32_t bits, const uint32_t v[8], uint32_t *p) {
     uint32_t per_word = 8 / bits;
     for (uint32_t i = 0; i < bits; i++) p[i] = 0;
     for (uint32_t i = 0; i < per_word * bits; i++)
@@ -93,6 +94,17 @@ void pipit_form_merge(uint32_t bits, const uint32_t v[8], uint32_t *p) {
             p[3 * i + 1] |= bits_of(v[6 + i], 12, 4);
             p[3 * i + 2] |= bits_of(v[6 + i], 48, 2);
         }
+    }
+}
+
+void pipit_form_merge(uint32_t bits, const uint32_t v[8], uint32_t *packed) {
+    switch (bits) {
+        case 1: merge(1, v, packed); break;
+        case 2: merge(2, v, packed); break;
+        case 3: merge(3, v, packed); break;
+        case 4: merge(4, v, packed); break;
+        case 5: merge(5, v, packed); break;
+        default: merge(6, v, packed);
     }
 }
 

@@ -89,10 +89,6 @@ static void read_quants(uint32_t type, const uint8_t *in, uint32_t s,
     const uint32_t half = s / 4, g = s % 4;
     memset(v, 0, 8 * sizeof *v);
     switch (type) {
-        case PIPIT_TYPE_MXFP4: read_nibbles(in + 1, v); break;
-        case PIPIT_TYPE_Q4_0:
-        case PIPIT_TYPE_IQ4_NL: read_nibbles(in + 2, v); break;
-        case PIPIT_TYPE_Q4_1: read_nibbles(in + 4, v); break;
         case PIPIT_TYPE_Q5_0:
             read_nibbles(in + 6, v);
             add_bits(pipit_load_u32(in + 2), 4, v);
@@ -101,8 +97,6 @@ static void read_quants(uint32_t type, const uint8_t *in, uint32_t s,
             read_nibbles(in + 8, v);
             add_bits(pipit_load_u32(in + 4), 4, v);
             break;
-        case PIPIT_TYPE_Q8_0: read_shifted(in + 2, 0, 8, v); break;
-        case PIPIT_TYPE_IQ4_XS: read_nibbles(in + 8 + 16 * s, v); break;
         case PIPIT_TYPE_Q2_K:
             read_shifted(in + 16 + 32 * half, 2 * g, 2, v);
             break;
@@ -159,7 +153,7 @@ static void unpack_k45(const uint8_t *in, uint8_t *scale, uint8_t *min) {
 static void unpack_k3(const uint8_t *in, uint8_t *scale) {
     for (uint32_t i = 0; i < 16; i++) {
         uint32_t low = i < 8 ? in[i] & 15u : in[i - 8] >> 4;
-        uint32_t high = in[8 + i % 4] >> 2 * (i / 4) & 3u;
+        uint32_t high = (uint32_t)in[8 + i % 4] >> 2 * (i / 4) & 3;
         scale[4 * i] = (uint8_t)((low | high << 4) - 32);
     }
 }
@@ -167,7 +161,7 @@ static void unpack_k3(const uint8_t *in, uint8_t *scale) {
 static void unpack_iq4_xs(const uint8_t *in, uint8_t *scale) {
     uint32_t high = pipit_load_u16(in + 2);
     for (uint32_t s = 0; s < 8; s++) {
-        uint32_t low = in[4 + s / 2] >> 4 * (s % 2) & 15u;
+        uint32_t low = (uint32_t)in[4 + s / 2] >> 4 * (s % 2) & 15;
         scale[4 * s] = (uint8_t)((low | (high >> 2 * s & 3) << 4) - 32);
     }
 }
@@ -205,6 +199,20 @@ static void store_words(const uint32_t *words, uint32_t n, uint8_t *to) {
     for (uint32_t i = 0; i < n; i++) memcpy(to + 16 * i, words + i, 4);
 }
 
+/* Whether a file's words are those of the layout: where they begin. */
+static bool as_stored(uint32_t type, uint32_t s, uint32_t *at) {
+    switch (type) {
+        case PIPIT_TYPE_TQ1_0: *at = 0; return true;
+        case PIPIT_TYPE_MXFP4: *at = 1; return true;
+        case PIPIT_TYPE_Q4_0:
+        case PIPIT_TYPE_IQ4_NL:
+        case PIPIT_TYPE_Q8_0: *at = 2; return true;
+        case PIPIT_TYPE_Q4_1: *at = 4; return true;
+        case PIPIT_TYPE_IQ4_XS: *at = 8 + 16 * s; return true;
+        default: return false;
+    }
+}
+
 static void pack_quants(uint32_t type, const pipit_form_info *form,
                         const uint8_t *row, uint32_t n_cols, uint32_t r,
                         uint8_t *group) {
@@ -212,17 +220,18 @@ static void pack_quants(uint32_t type, const pipit_form_info *form,
         const uint8_t *in = row + (size_t)b * form->file_bytes;
         uint8_t *block = group + (size_t)b * form->block_bytes;
         uint8_t *to = block + form->quants_at + 4 * r;
-        uint32_t v[13], words[8];
+        uint32_t n_subs = form->code == PIPIT_CODE_TRITS ? 1 : form->n_subs;
+        uint32_t n_words = form->code == PIPIT_CODE_TRITS ? 13 : form->bits;
         pack_scales(type, form, in, r, block);
-        if (form->code == PIPIT_CODE_TRITS) {
-            memcpy(v, in, 52);
-            store_words(v, 13, to);
-            continue;
-        }
-        for (uint32_t s = 0; s < form->n_subs; s++, to += form->sub_bytes) {
-            read_quants(type, in, s, v);
-            pipit_form_merge(form->bits, v, words);
-            store_words(words, form->bits, to);
+        for (uint32_t s = 0; s < n_subs; s++, to += form->sub_bytes) {
+            uint32_t v[8], words[13], at;
+            if (as_stored(type, s, &at)) {
+                memcpy(words, in + at, n_words * 4);
+            } else {
+                read_quants(type, in, s, v);
+                pipit_form_merge(form->bits, v, words);
+            }
+            store_words(words, n_words, to);
         }
     }
 }

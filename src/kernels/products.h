@@ -5,8 +5,8 @@
  *   PIPIT_DOT_16      relaxed dot to i16, summed there while that is exact
  *   PIPIT_DOT_ADD     relaxed dot added to i32
  *
- * One token: the quants of two row groups are unpacked in registers, and the
- * loop is compiled for each type. Many: two groups are unpacked into a tile
+ * A few tokens: the quants of some row groups are unpacked in registers, in a
+ * loop compiled for each type. Many: two groups are unpacked into a tile
  * (tile.h), over which the tokens are swept four at a time.
  *
  * A relaxed dot's second operand must be 0 to 127. Quants are, once offsets are
@@ -694,35 +694,20 @@ PIPIT_INLINE void sweep(sweep_kind kind, bool super, const pipit_tile *tile,
                 wasm_v128_store(y + (size_t)t * y_stride + 4 * g, acc[t][g]);
 }
 
-/* All tokens over one tile, of which n_groups groups count. */
-PIPIT_INLINE void sweep_tokens(sweep_kind kind, bool super,
-                               const pipit_tile *tile, pipit_acts x,
-                               uint32_t n_tokens, uint32_t n_groups, float *y,
-                               size_t y_stride) {
-    while (n_tokens > 0) {
-        uint32_t n = n_tokens >= 4 ? 4 : n_tokens >= 2 ? 2 : 1;
-        if (n == 4)
-            sweep(kind, super, tile, &x, 4, n_groups, y, y_stride);
-        else if (n == 2)
-            sweep(kind, super, tile, &x, 2, n_groups, y, y_stride);
-        else
-            sweep(kind, super, tile, &x, 1, n_groups, y, y_stride);
-        n_tokens -= n;
-        y += n * y_stride;
-        x.blocks += n * x.block_stride;
-    }
-}
-
 /* Out of line and once for each kind: what else differs between types went into
  * the tile. */
 typedef void sweep_function(const pipit_tile *tile, pipit_acts x,
                             uint32_t n_tokens, uint32_t n_groups, float *y,
                             size_t y_stride);
-#define SWEEP(name, kind, super)                                             \
-    PIPIT_OUTLINE void name(const pipit_tile *tile, pipit_acts x,            \
-                            uint32_t n_tokens, uint32_t n_groups, float *y,  \
-                            size_t y_stride) {                               \
-        sweep_tokens(kind, super, tile, x, n_tokens, n_groups, y, y_stride); \
+#define SWEEP(name, kind, super)                                            \
+    PIPIT_OUTLINE void name(const pipit_tile *tile, pipit_acts x,           \
+                            uint32_t n_tokens, uint32_t n_groups, float *y, \
+                            size_t y_stride) {                              \
+        for (; n_tokens > 0; n_tokens -= TOKENS) {                          \
+            sweep(kind, super, tile, &x, TOKENS, n_groups, y, y_stride);    \
+            y += TOKENS * y_stride;                                         \
+            x.blocks += TOKENS * x.block_stride;                            \
+        }                                                                   \
     }
 SWEEP(sweep_whole, SWEEP_WHOLE, false)
 SWEEP(sweep_whole_super, SWEEP_WHOLE, true)
@@ -740,6 +725,7 @@ static size_t matmul_scratch_bytes(uint32_t n_cols) {
     return pipit_tile_bytes(n_cols);
 }
 
+/* n_tokens: a multiple of TOKENS. */
 static void multiply_tiles(const pipit_matrix *w, uint32_t g0, uint32_t g1,
                            const pipit_acts *x, uint32_t n_tokens, float *y,
                            size_t y_stride, uint8_t *scratch) {
@@ -800,17 +786,40 @@ static void matvec(const pipit_matrix *w, uint32_t g0, uint32_t g1,
     }
 }
 
+/* Token by token, over some groups at a time: their bytes stay in the cache. */
+static void multiply_vectors(const pipit_matrix *w, uint32_t g0, uint32_t g1,
+                             const pipit_acts *x, uint32_t t0,
+                             uint32_t n_tokens, float *y, size_t y_stride) {
+    for (uint32_t g = g0; g < g1; g += 16)
+        for (uint32_t t = t0; t < n_tokens; t++) {
+            pipit_acts one = {.blocks = x->blocks + t * x->block_stride};
+            matvec(w, g, pipit_min_u32(g + 16, g1), &one, y + t * y_stride);
+        }
+}
+
+/* From how many tokens on it pays to unpack tiles, by measurement. */
+static uint32_t least_for_tiles(const pipit_form_info *form) {
+    if (form->scales == PIPIT_SCALES_FP8_16) return UINT32_MAX;
+    return form->code == PIPIT_CODE_FP4 || form->bits % 4 != 0 ||
+                   form->code == PIPIT_CODE_TRITS
+               ? 4
+               : 8;
+}
+
 static void matmul(const pipit_matrix *w, uint32_t g0, uint32_t g1,
                    const pipit_acts *x, uint32_t n_tokens, float *y,
                    size_t y_stride, uint8_t *scratch) {
-    if (pipit_form(w->type)->kind == PIPIT_FORM_FLOAT)
+    const pipit_form_info *form = pipit_form(w->type);
+    uint32_t n_swept = 0;
+    if (form->kind == PIPIT_FORM_FLOAT) {
         pipit_simd128_floats(w, g0, g1, x, n_tokens, y, y_stride);
-    else if (w->type == PIPIT_TYPE_NVFP4)
-        for (uint32_t t = 0; t < n_tokens; t++)
-            vec_NVFP4(w, g0, g1, x->blocks + t * x->block_stride,
-                      y + t * y_stride);
-    else
-        multiply_tiles(w, g0, g1, x, n_tokens, y, y_stride, scratch);
+        return;
+    }
+    if (n_tokens >= least_for_tiles(form)) {
+        n_swept = n_tokens / TOKENS * TOKENS;
+        multiply_tiles(w, g0, g1, x, n_swept, y, y_stride, scratch);
+    }
+    multiply_vectors(w, g0, g1, x, n_swept, n_tokens, y, y_stride);
 }
 
 #define PIPIT_KERNELS_OF(label)                       \

@@ -24,10 +24,12 @@
 #include <wasm_simd128.h>
 #endif
 
+#ifdef PIPIT_SANITIZE /* which would take a compiler minutes and gigabytes */
+#define PIPIT_INLINE static inline
+#define PIPIT_UNROLL
+#define PIPIT_NO_UNROLL
+#else
 #define PIPIT_INLINE static inline __attribute__((always_inline))
-/* Engines optimize function by function: small ones are ready sooner. */
-#define PIPIT_OUTLINE static __attribute__((noinline))
-
 /* Before loops of constant length whose arrays must become registers. */
 #ifdef __clang__
 #define PIPIT_UNROLL _Pragma("clang loop unroll(full)")
@@ -36,6 +38,9 @@
 #define PIPIT_UNROLL _Pragma("GCC unroll 16")
 #define PIPIT_NO_UNROLL _Pragma("GCC unroll 1")
 #endif
+#endif
+/* Engines optimize function by function: small ones are ready sooner. */
+#define PIPIT_OUTLINE static __attribute__((noinline))
 
 /* Constants of the innermost loops, in memory: engines build a v128.const anew,
  * in three instructions, at each use; a load that the compiler can't see through

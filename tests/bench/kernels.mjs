@@ -1,11 +1,16 @@
-// Times the kernels alone in WebAssembly: node tests/bench/kernels.mjs MODULE
-// [ROWSxCOLS] where MODULE was linked from kernels.c and the engine's kernels
-// (the target bench-kernels of the wasm build).
+// Times the kernels alone, beside the roofs of the same run:
+//   node tests/bench/kernels.mjs [build/wasm/kernels-relaxed.wasm [TYPE,…]]
+// Best of some rounds, in 10^9 multiply-adds a second, and as a part of the best
+// roof. Node.js before 24 wants --experimental-wasm-relaxed-simd; --no-liftoff
+// spares it the time until functions are optimized.
 import * as fs from "node:fs";
 
-const [file, shape = "1536x576"] = process.argv.slice(2);
-const [rows, cols] = shape.split("x").map(Number);
-const memory = new WebAssembly.Memory({ initial: 1024, maximum: 65536 });
+const [file = "build/wasm/kernels-relaxed.wasm", only] = process.argv.slice(2);
+const ROWS = 1536;
+const COLS = 768; // a multiple of every type's block
+const TOKENS = [1, 2, 4, 8, 64];
+const ROUNDS = 12;
+const memory = new WebAssembly.Memory({ initial: 1024, maximum: 1024 });
 const module = new WebAssembly.Module(fs.readFileSync(file));
 const { exports } = /** @type {any} */ (
     new WebAssembly.Instance(module, { env: { memory } })
@@ -16,33 +21,53 @@ const text = (/** @type {number} */ at) => {
     return new TextDecoder().decode(bytes.slice(at, bytes.indexOf(0, at)));
 };
 
-/** Best and median of some timings, in 10^9 per second. */
-function rate(/** @type {(n: number) => void} */ run, /** @type {number} */ work) {
+/** @param {(rounds: number) => void} run @param {number} work of one round */
+function best(run, work) {
     let rounds = 1;
-    const time = () => {
+    let rate = 0;
+    for (let i = 0; i < ROUNDS; i++) {
         const start = performance.now();
         run(rounds);
-        return performance.now() - start;
-    };
-    while (time() < 20) rounds *= 2;
-    const rates = Array.from({ length: 9 }, () => (work * rounds) / time() / 1e6);
-    rates.sort((a, b) => b - a);
-    return { best: rates[0], median: rates[4] };
+        const ms = performance.now() - start;
+        rate = Math.max(rate, (work * rounds) / ms / 1e6);
+        if (ms < 5) rounds *= 2;
+    }
+    return rate;
 }
 
-const types = { Q4_0: 2, Q4_1: 3, Q5_0: 6, Q8_0: 8, Q4_K: 12, Q5_K: 13, Q6_K: 14, F16: 1, F32: 0 };
-const show = (/** @type {{best: number, median: number}} */ r) =>
-    `${r.best.toFixed(1).padStart(6)} ${r.median.toFixed(1).padStart(6)}`;
-for (const roof of ["bench_roof_dot_add", "bench_roof_dot16"])
-    if (exports[roof]) console.log(roof.padEnd(34), show(rate(exports[roof], 128)));
-console.log("GMAC/s: best median, one token | 64 tokens");
-for (let i = 0; exports.bench_name(i) !== 0; i++)
+/** GGUF's numbers. */
+const types = {
+    ...{ Q4_0: 2, Q4_1: 3, Q5_0: 6, Q5_1: 7, Q8_0: 8 },
+    ...{ Q2_K: 10, Q3_K: 11, Q4_K: 12, Q5_K: 13, Q6_K: 14 },
+    ...{ IQ4_NL: 20, IQ4_XS: 23, TQ1_0: 34, TQ2_0: 35 },
+    ...{ MXFP4: 39, NVFP4: 40, Q1_0: 41, Q2_0: 42 },
+    ...{ F16: 1, BF16: 30, F32: 0 },
+};
+
+let roof = 0;
+const macs = { plain: 64, dot16: 128, dot_add: 128 };
+for (const [name, work] of Object.entries(macs)) {
+    const run = exports[`bench_roof_${name}`];
+    if (!run) continue;
+    best(run, work); // until it is optimized
+    const rate = best(run, work);
+    console.log(`roof ${name.padEnd(18)} ${rate.toFixed(1).padStart(6)}`);
+    roof = Math.max(roof, rate);
+}
+const head = TOKENS.map((n) => `${n} tok`.padStart(12));
+console.log(`${" ".repeat(24)}${head.join("")}`);
+for (let i = 1; exports.bench_name(i) !== 0; i++)
     for (const [type, id] of Object.entries(types)) {
-        if (process.env.ONLY && !process.env.ONLY.split(",").includes(type)) continue;
-        const results = [1, 64].map((tokens) => {
-            const c = id >= 12 ? Math.ceil(cols / 256) * 256 : cols;
-            if (!exports.bench_setup(i, id, rows, c, tokens)) return "does not fit";
-            return show(rate(exports.bench_run, rows * c * tokens));
-        });
-        console.log(`${text(exports.bench_name(i)).padEnd(16)} ${type.padEnd(6)} ${results.join(" | ")}`);
+        if (only && !only.split(",").includes(type)) continue;
+        const rates = TOKENS.map((tokens) =>
+            best(
+                exports.bench_run,
+                exports.bench_setup(i, id, ROWS, COLS, tokens),
+            ),
+        );
+        const shown = rates.map((rate) =>
+            `${rate.toFixed(1)} ${(rate / roof).toFixed(2)}`.padStart(12),
+        );
+        const name = text(exports.bench_name(i)).padEnd(16);
+        console.log(`${name} ${type.padEnd(6)} ${shown.join("")}`);
     }

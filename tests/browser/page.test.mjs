@@ -170,6 +170,32 @@ describe("the page", { skip: withoutBrowser }, () => {
         assert.deepEqual(errors, []);
     });
 
+    test("who scrolls up stays there, and comes back", async (t) => {
+        const { page } = await openPage(
+            t,
+            {},
+            { viewport: { width: 600, height: 400 } },
+            talkative,
+        );
+        await loadFile(page, slow);
+        await ask(page, "Talk");
+        const atEnd = () =>
+            page.waitForFunction(() => {
+                const { scrollHeight } = document.documentElement;
+                const left = scrollHeight - innerHeight - scrollY;
+                return scrollHeight > 1500 && left < 64;
+            });
+        await atEnd();
+        assert.ok(await page.isHidden("#latest"));
+        await page.mouse.move(300, 200);
+        await page.mouse.wheel(0, -600);
+        await page.click("#latest");
+        await page.keyboard.press("Escape");
+        await answered(page);
+        await atEnd();
+        assert.ok(await page.isHidden("#latest"));
+    });
+
     test("the longest answer, and a seed that repeats", async (t) => {
         const { page } = await openPage(t);
         await loadFile(page, slow);

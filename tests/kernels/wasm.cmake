@@ -23,7 +23,8 @@ function(add_kernel_module kind)
       ${kernel_link_flags} -L${PIPIT_WASM_LIBS} -lc -lcompiler_rt
     COMMAND ${PIPIT_WASM_OPT} ${opt_flags} ${m_OPT} ${out}.linked -o ${out}
     COMMAND ${CMAKE_COMMAND} -E rm -f ${out}.linked
-    DEPENDS ${name}-objects $<TARGET_OBJECTS:${name}-objects>
+    DEPENDS ${name}-objects pipit-${kind}-objects
+      $<TARGET_OBJECTS:${name}-objects>
       $<TARGET_OBJECTS:pipit-${kind}-objects>
     COMMENT "Linking ${name}.wasm"
     COMMAND_EXPAND_LISTS VERBATIM)

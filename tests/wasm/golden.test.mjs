@@ -44,11 +44,12 @@ const modules = new Map(
 const collected = WebAssembly.validate(
     Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 95, 1, 120, 0),
 );
+/** Each implementation with a module that has it. */
 const kernels = [
-    "scalar",
-    "simd128",
-    "relaxed-dot16",
-    ...(collected ? ["relaxed-dot-add"] : []),
+    ["scalar", "pipit-scalar.wasm"],
+    ["simd128", "pipit-simd128.wasm"],
+    ["relaxed-dot16", "pipit-relaxed.wasm"],
+    ...(collected ? [["relaxed-dot-add", "pipit-relaxed.wasm"]] : []),
 ];
 
 const tokensOf = (/** @type {number} */ n, /** @type {number} */ range) =>
@@ -80,12 +81,10 @@ async function hashOf(model, tokens, piece) {
  * @param {number[]} pieces
  */
 function sameEverywhere(name, source, n, range, pieces) {
-    const { module } = /** @type {{ module: WebAssembly.Module }} */ (
-        modules.get("pipit-relaxed.wasm")
-    );
-    for (const kind of kernels)
+    for (const [kind, wasmName] of kernels)
         test(`${name}: kernels ${kind}`, async () => {
-            const options = { wasm: module, kernels: kind, threads: 1 };
+            const wasm = modules.get(wasmName)?.module;
+            const options = { wasm, kernels: kind, threads: 1 };
             const model = await loadModel(source, options);
             const hash = await hashOf(model, tokensOf(n, range), 7);
             await model.close();

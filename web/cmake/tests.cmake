@@ -25,3 +25,8 @@ foreach(suite unit kernels golden)
       SKIP_RETURN_CODE 77 TIMEOUT 600 LABELS ${suite})
   endforeach()
 endforeach()
+
+# The kernels' speed: cmake --build build/native --target bench-kernels
+add_executable(bench-kernels EXCLUDE_FROM_ALL ${tests}/bench/kernels.c)
+target_compile_options(bench-kernels PRIVATE ${pipit_flags})
+target_link_libraries(bench-kernels PRIVATE pipit)
