@@ -111,6 +111,13 @@ set(relaxed
   DEFINITIONS PIPIT_HAVE_SIMD128=1 PIPIT_HAVE_RELAXED=1
   OPT --enable-simd --enable-relaxed-simd)
 
+# What runs once for a file, not for each token or byte, is compiled small.
+set(pipit_small_sources ${pipit_sources})
+list(FILTER pipit_small_sources EXCLUDE REGEX
+  "(forward|attention|mathf|sampler|kvcache|rope|threads|bpe|merge|pretokenize|spm|loader)\\.c$")
+set_source_files_properties(${pipit_small_sources} ${pipit_web_sources}
+  PROPERTIES COMPILE_OPTIONS "-Oz")
+
 # LLVM's own order of instructions finishes one sum of a tile after the other and
 # spills the rest; the kernels are written in the order that fits the registers.
 set_source_files_properties(${pipit_simd128_sources} ${pipit_relaxed_sources}
