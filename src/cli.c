@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { CHUNK = 1 << 20, MAX_TOKENS = 1 << 16 };
+enum { MAX_PARTS = 100, CHUNK = 1 << 20, MAX_TOKENS = 1 << 16 };
 
 typedef struct options {
     const char *words[8];
@@ -62,6 +62,8 @@ typedef struct setting {
     pipit_error error;
     uint32_t *tokens;
     size_t n_tokens;
+    uint8_t *bytes; /* (CHUNK) of files */
+    long header_bytes[MAX_PARTS];
 } setting;
 
 static void close_all(setting *s) {
@@ -71,6 +73,7 @@ static void close_all(setting *s) {
     pipit_engine_close(s->engine);
     pipit_file_close(s->file);
     free(s->tokens);
+    free(s->bytes);
 }
 
 static pipit_status say(setting *s, pipit_status status, const char *message) {
@@ -79,29 +82,74 @@ static pipit_status say(setting *s, pipit_status status, const char *message) {
     return status;
 }
 
-/* The header, then, if wanted, the weights. */
-static pipit_status read_file(setting *s, const char *path, bool weights) {
-    static uint8_t bytes[CHUNK];
-    FILE *in = fopen(path, "rb");
+/* "…-00001-of-00003.gguf" for the parts of a model in several files. */
+static FILE *open_part(const char *path, uint32_t part, uint32_t n_parts) {
+    char first[32], wanted[32], name[4096];
+    size_t n = strlen(path), tail;
+    if (part == 0) return fopen(path, "rb");
+    snprintf(first, sizeof first, "-00001-of-%05u.gguf", (unsigned)n_parts);
+    snprintf(wanted, sizeof wanted, "-%05u-of-%05u.gguf", (unsigned)part + 1,
+             (unsigned)n_parts);
+    tail = strlen(first);
+    if (n < tail || n >= sizeof name || strcmp(path + n - tail, first) != 0)
+        return NULL;
+    memcpy(name, path, n - tail);
+    strcpy(name + n - tail, wanted);
+    return fopen(name, "rb");
+}
+
+static pipit_status no_part(setting *s, uint32_t part) {
+    char message[64] = "can't open the model file";
+    if (part > 0)
+        snprintf(message, sizeof message, "can't open part %u of the model",
+                 (unsigned)part + 1);
+    return say(s, PIPIT_E_ARGUMENT, message);
+}
+
+static pipit_status read_header(setting *s, const char *path, uint32_t part) {
+    FILE *in = open_part(path, part, pipit_file_n_parts(s->file));
     pipit_status status = PIPIT_PENDING;
-    if (!in) return say(s, PIPIT_E_ARGUMENT, "can't open the model file");
-    for (size_t n; status >= 0 && (n = fread(bytes, 1, CHUNK, in)) > 0;) {
-        size_t used = 0;
-        if (!s->model) {
-            status = pipit_file_feed(s->file, bytes, n, &used, &s->error);
-            if (status != PIPIT_OK) continue;
-            if (!weights) break;
-            status = pipit_model_open(s->file, s->engine, NULL, &s->model,
-                                      &s->error);
-        }
-        if (status >= 0)
-            status = pipit_model_feed(s->model, bytes + used, n - used,
-                                      &s->error);
-    }
+    size_t n, used;
+    if (!in) return no_part(s, part);
+    if (part > 0)
+        status = pipit_file_next_part(s->file, 0, &s->error);
+    if (status == PIPIT_OK) status = PIPIT_PENDING;
+    while (status == PIPIT_PENDING && (n = fread(s->bytes, 1, CHUNK, in)) > 0)
+        status = pipit_file_feed(s->file, s->bytes, n, &used, &s->error);
     fclose(in);
-    if (status < 0) return status;
-    return s->model ? pipit_model_end(s->model, &s->error)
-                    : pipit_file_end(s->file, &s->error);
+    if (status == PIPIT_PENDING) status = pipit_file_end(s->file, &s->error);
+    if (status == PIPIT_OK)
+        s->header_bytes[part] = (long)pipit_file_header_bytes(s->file);
+    return status;
+}
+
+static pipit_status read_weights(setting *s, const char *path, uint32_t part) {
+    FILE *in = open_part(path, part, pipit_file_n_parts(s->file));
+    pipit_status status = PIPIT_PENDING;
+    size_t n;
+    if (!in || fseek(in, s->header_bytes[part], SEEK_SET) != 0) {
+        if (in) fclose(in);
+        return no_part(s, part);
+    }
+    while (status == PIPIT_PENDING && (n = fread(s->bytes, 1, CHUNK, in)) > 0)
+        status = pipit_model_feed(s->model, s->bytes, n, &s->error);
+    fclose(in);
+    return status < 0 ? status : pipit_model_end(s->model, &s->error);
+}
+
+/* The headers of all parts, then, if wanted, the weights. */
+static pipit_status read_file(setting *s, const char *path, bool weights) {
+    pipit_status status = read_header(s, path, 0);
+    uint32_t n_parts = pipit_file_n_parts(s->file);
+    if (status == PIPIT_OK && n_parts > MAX_PARTS)
+        return say(s, PIPIT_E_UNSUPPORTED, "a model in too many parts");
+    for (uint32_t i = 1; status == PIPIT_OK && weights && i < n_parts; i++)
+        status = read_header(s, path, i);
+    if (status != PIPIT_OK || !weights) return status;
+    status = pipit_model_open(s->file, s->engine, NULL, &s->model, &s->error);
+    for (uint32_t i = 0; status >= 0 && i < n_parts; i++)
+        status = read_weights(s, path, i);
+    return status;
 }
 
 static pipit_status open_all(setting *s, const options *o, bool weights) {
@@ -110,6 +158,8 @@ static pipit_status open_all(setting *s, const options *o, bool weights) {
         pipit_engine_open(o->threads, o->kernels, NULL, &s->engine);
     if (status != PIPIT_OK)
         return say(s, status, "no such kernels or number of threads");
+    s->bytes = malloc(CHUNK);
+    if (!s->bytes) return say(s, PIPIT_E_MEMORY, "out of memory");
     if ((status = pipit_file_open(0, NULL, &s->file)) ||
         (status = read_file(s, o->words[1], weights)))
         return status;

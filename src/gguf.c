@@ -335,12 +335,17 @@ const pipit_tensor *pipit_gguf_tensor(const pipit_file *file, uint64_t i) {
     return &pipit_gguf_tensors(file)[i].tensor;
 }
 
-uint64_t pipit_gguf_data_offset(const pipit_file *file) {
-    return pipit_file_header_bytes(file);
+uint64_t pipit_gguf_data_offset(const pipit_file *file, uint32_t part) {
+    uint64_t offset;
+    PIPIT_ASSERT((part + (size_t)1) * sizeof offset <= file->data_offsets.n);
+    memcpy(&offset, file->data_offsets.bytes + part * sizeof offset,
+           sizeof offset);
+    return offset;
 }
 
 uint64_t pipit_gguf_bytes(const pipit_file *file) {
     return sizeof *file + file->header.capacity + file->values.capacity +
            file->tensors.capacity + file->strings.capacity +
-           file->values_by_name.capacity + file->tensors_by_name.capacity;
+           file->values_by_name.capacity + file->tensors_by_name.capacity +
+           file->data_offsets.capacity;
 }

@@ -48,11 +48,13 @@ pipit_string pipit_gguf_string_at(const pipit_file *file,
                                   const pipit_gguf_array *array, uint64_t i);
 
 /* A tensor by index, in the order of the file's directory. Extents lie within
- * the file (when its size is known), are aligned and don't overlap; they may
- * have gaps between them and any order. */
+ * the file of their part (when its size is known), are aligned and don't
+ * overlap; they may have gaps between them and any order. */
 const pipit_tensor *pipit_gguf_tensor(const pipit_file *file, uint64_t i);
-/* Absolute offset of the data section. */
-uint64_t pipit_gguf_data_offset(const pipit_file *file);
+/* Where the data section of a part begins in its file. */
+uint64_t pipit_gguf_data_offset(const pipit_file *file, uint32_t part);
+/* PIPIT_E_MODEL when parts are missing, or the file is not the first. */
+pipit_status pipit_gguf_whole(const pipit_file *file, pipit_error *error);
 /* Bytes of memory the file holds now: the header and its tables. */
 uint64_t pipit_gguf_bytes(const pipit_file *file);
 

@@ -57,7 +57,15 @@ struct pipit_file {
     uint32_t at;   /* start of what is parsed next */
     uint32_t want; /* the header's length at which that is complete */
     uint32_t version, alignment;
-    uint32_t n_values, n_tensors; /* claimed */
+    uint32_t n_values, n_tensors; /* claimed, those of earlier parts included */
+    /* A model in several files: their headers lie one after the other in
+     * `header`, and offsets are within the file of the part. */
+    uint32_t part, n_parts; /* the one being read, or read last; of so many */
+    uint32_t split_no;      /* what the first one calls itself */
+    uint32_t split_tensors; /* of all parts; 0: not said */
+    uint32_t part_at;       /* where it begins in `header` */
+    uint32_t first_value, first_tensor;
+    pipit_buffer data_offsets; /* u64, of each part */
     pipit_buffer values;  /* pipit_entry, those that arrived */
     pipit_buffer tensors; /* pipit_tensor_entry, likewise */
     pipit_buffer strings; /* u32: where an element's length stands */
@@ -67,7 +75,7 @@ struct pipit_file {
     /* Once sorted, indexes in the order of names: binary search. Hash tables
      * were passed over, as a file could choose its names to collide. */
     pipit_buffer values_by_name, tensors_by_name; /* u32 */
-    uint64_t data_offset;
+    uint64_t data_offset; /* of the part read last */
 };
 
 static inline pipit_entry *pipit_gguf_entries(const pipit_file *f) {
@@ -94,6 +102,9 @@ uint32_t pipit_gguf_value_bytes(uint32_t type);
 /* memcmp order, a prefix first. */
 int pipit_gguf_compare(pipit_string a, pipit_string b);
 
+/* After the last key of a part: reads what it says of the others, refuses a part
+ * that is not the next one. Keys of later parts are dropped. */
+pipit_status pipit_gguf_read_split(pipit_file *f, pipit_error *error);
 /* After the last key: sorts, refuses duplicates. */
 pipit_status pipit_gguf_index_values(pipit_file *f, pipit_error *error);
 /* After the last tensor: places the data section, proves every extent, sorts,

@@ -59,7 +59,9 @@ static int by_tensor_name(const pipit_file *f, uint32_t a, uint32_t b) {
 
 static int by_offset(const pipit_file *f, uint32_t a, uint32_t b) {
     const pipit_tensor_entry *t = pipit_gguf_tensors(f);
+    uint32_t part = t[a].tensor.part, other = t[b].tensor.part;
     uint64_t x = t[a].tensor.offset, y = t[b].tensor.offset;
+    if (part != other) return part < other ? -1 : 1;
     return (x > y) - (x < y);
 }
 
@@ -99,6 +101,7 @@ static void sort(const pipit_file *f, compare_items *compare, uint32_t *items,
 
 /* Room for n indexes in *b; NULL when there is no memory. */
 static uint32_t *take_indexes(const pipit_file *f, pipit_buffer *b, size_t n) {
+    b->n = 0;
     if (!pipit_buffer_reserve(&f->allocator, b, n * sizeof(uint32_t)))
         return NULL;
     b->n = n * sizeof(uint32_t);
@@ -139,8 +142,8 @@ static pipit_status fail_tensor(const pipit_file *f, pipit_error *error,
 
 /* Offsets become those in the file; each extent lies in the file. */
 static pipit_status place_tensors(pipit_file *f, pipit_error *error) {
-    pipit_tensor_entry *t = pipit_gguf_tensors(f);
-    for (uint32_t i = 0; i < f->n_tensors; i++, t++) {
+    pipit_tensor_entry *t = pipit_gguf_tensors(f) + f->first_tensor;
+    for (uint32_t i = f->first_tensor; i < f->n_tensors; i++, t++) {
         uint64_t end;
         pipit_string name = pipit_gguf_name_of(f, t);
         if (!pipit_add_u64(t->tensor.offset, f->data_offset,
@@ -164,7 +167,7 @@ static pipit_status refuse_overlaps(const pipit_file *f, uint32_t *sorted,
     for (uint32_t i = 1; i < f->n_tensors; i++) {
         const pipit_tensor *a = &t[sorted[i - 1]].tensor;
         const pipit_tensor *b = &t[sorted[i]].tensor;
-        if (b->offset - a->offset < a->n_bytes)
+        if (a->part == b->part && b->offset - a->offset < a->n_bytes)
             return pipit_fail(error, PIPIT_E_FORMAT, t[sorted[i]].info_at,
                               "tensor %S overlaps tensor %S", &b->name,
                               &a->name);
@@ -184,12 +187,13 @@ static pipit_status refuse_twins(const pipit_file *f, uint32_t *sorted,
 
 pipit_status pipit_gguf_index_tensors(pipit_file *f, pipit_error *error) {
     uint32_t *sorted = take_indexes(f, &f->tensors_by_name, f->n_tensors);
-    uint64_t end = f->want;
+    uint64_t end = f->want - f->part_at;
     pipit_status s;
     f->data_offset = end;
-    if (f->n_tensors == 0) return PIPIT_OK; /* no data, so no padding */
+    if (f->n_tensors == 0) return PIPIT_OK;
     if (!sorted) return no_memory(error);
-    f->data_offset = (end + f->alignment - 1) & ~(uint64_t)(f->alignment - 1);
+    if (f->n_tensors > f->first_tensor) /* else no data, so no padding */
+        f->data_offset = (end + f->alignment - 1) & ~(uint64_t)(f->alignment - 1);
     if ((s = place_tensors(f, error)) != PIPIT_OK) return s;
     if ((s = refuse_overlaps(f, sorted, error)) != PIPIT_OK) return s;
     return refuse_twins(f, sorted, error); /* leaves them sorted by name */

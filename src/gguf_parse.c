@@ -9,6 +9,7 @@
  * that can remain before it is waited for, memory grows only with bytes that
  * came. Rules stricter than the format's text: no NUL in names, tensors have 1
  * to 4 dimensions of at least 1, no arrays of arrays, no activation types. */
+#include "gguf.h"
 #include "gguf_file.h"
 #include "quant.h"
 #include "reader.h"
@@ -54,7 +55,8 @@ static pipit_reader arrived(const pipit_file *f) {
 
 /* A count or length in the piece just read claims that n bytes follow it. */
 static bool is_believable(const pipit_file *f, uint64_t n) {
-    return n <= f->total_bytes - pipit_min_u64(f->want, f->total_bytes);
+    uint64_t used = f->want - f->part_at;
+    return n <= f->total_bytes - pipit_min_u64(used, f->total_bytes);
 }
 
 /* The piece is done; the next is n bytes long. */
@@ -82,15 +84,17 @@ static size_t n_tensors_arrived(const pipit_file *f) {
 static pipit_status finish_tensors(pipit_file *f) {
     pipit_status s = pipit_gguf_index_tensors(f, &f->failure);
     if (s != PIPIT_OK) return s;
-    return go(f, GGUF_PADDING, f->data_offset - f->want);
+    return go(f, GGUF_PADDING, f->data_offset - (f->want - f->part_at));
 }
 
 /* After a value or a tensor, and at the start: what comes next? */
 static pipit_status next_item(pipit_file *f) {
     f->subject = NULL;
     if (n_values_arrived(f) < f->n_values) return go(f, GGUF_KEY_BYTES, 8);
-    if (n_tensors_arrived(f) == 0) {
-        pipit_status s = pipit_gguf_index_values(f, &f->failure);
+    if (n_tensors_arrived(f) == f->first_tensor) {
+        pipit_status s = pipit_gguf_read_split(f, &f->failure);
+        if (s == PIPIT_OK && f->part == 0)
+            s = pipit_gguf_index_values(f, &f->failure);
         if (s != PIPIT_OK) return s;
     }
     if (n_tensors_arrived(f) < f->n_tensors) return go(f, GGUF_NAME_BYTES, 8);
@@ -102,22 +106,22 @@ static pipit_status next_item(pipit_file *f) {
 static const char magic[4] = {'G', 'G', 'U', 'F'};
 
 static pipit_status read_magic(pipit_file *f) {
-    if (memcmp(f->header.bytes, magic, 4) != 0)
-        return malformed(f, 0, "not a GGUF file: it does not begin with GGUF");
+    if (memcmp(f->header.bytes + f->at, magic, 4) != 0)
+        return malformed(f, f->at, "not a GGUF file: it does not begin with GGUF");
     return go(f, GGUF_VERSION, 4);
 }
 
 static pipit_status read_version(pipit_file *f) {
     pipit_reader r = arrived(f);
     f->version = pipit_read_u32(&r);
-    if (f->version == 0) return malformed(f, 4, "GGUF version 0");
+    if (f->version == 0) return malformed(f, f->at, "GGUF version 0");
     /* No flag says so, but a small number's low half is never 0. */
     if ((f->version & 0xFFFF) == 0)
-        return fail(f, PIPIT_E_UNSUPPORTED, 4,
+        return fail(f, PIPIT_E_UNSUPPORTED, f->at,
                     "a big-endian GGUF file; only little-endian ones can be "
                     "read");
     if (f->version != 2 && f->version != 3)
-        return pipit_fail(&f->failure, PIPIT_E_UNSUPPORTED, 4,
+        return pipit_fail(&f->failure, PIPIT_E_UNSUPPORTED, f->at,
                           "GGUF version %u; only 2 and 3 can be read",
                           (uint64_t)f->version);
     return go(f, GGUF_COUNTS, 16);
@@ -141,13 +145,14 @@ static pipit_status read_counts(pipit_file *f) {
     pipit_reader r = arrived(f);
     uint64_t n_tensors = pipit_read_u64(&r), n_values = pipit_read_u64(&r);
     pipit_status s;
-    if ((s = check_count(f, n_tensors, 8, "tensors", PIPIT_MAX_TENSORS,
+    if ((s = check_count(f, n_tensors, f->at, "tensors",
+                         PIPIT_MAX_TENSORS - f->first_tensor,
                          MIN_TENSOR_BYTES)) ||
-        (s = check_count(f, n_values, 16, "keys", PIPIT_MAX_VALUES,
-                         MIN_VALUE_BYTES)))
+        (s = check_count(f, n_values, f->at + 8, "keys",
+                         PIPIT_MAX_VALUES - f->first_value, MIN_VALUE_BYTES)))
         return s;
-    f->n_tensors = (uint32_t)n_tensors;
-    f->n_values = (uint32_t)n_values;
+    f->n_tensors = f->first_tensor + (uint32_t)n_tensors;
+    f->n_values = f->first_value + (uint32_t)n_values;
     return next_item(f);
 }
 
@@ -310,7 +315,8 @@ static pipit_status read_name(pipit_file *f) {
         return malformed(f, f->at + n, "not 1 to 4 dimensions");
     f->tensors.n += sizeof(pipit_tensor_entry);
     *current_tensor(f) = (pipit_tensor_entry){
-        .tensor = {.name = {NULL, n}, .n_dims = n_dims, .dims = {1, 1, 1, 1}},
+        .tensor = {.name = {NULL, n}, .n_dims = n_dims, .dims = {1, 1, 1, 1},
+                   .part = f->part},
         .name_at = f->at,
         .info_at = f->at + n};
     return go(f, GGUF_TENSOR, 8 * (uint64_t)n_dims + 4 + 8);
@@ -358,11 +364,18 @@ static pipit_status read_tensor(pipit_file *f) {
 /* ---- the walk ---------------------------------------------------------- */
 
 static pipit_status complete(pipit_file *f) {
+    if (!pipit_buffer_reserve(&f->allocator, &f->data_offsets,
+                              sizeof f->data_offset))
+        return no_memory(f);
+    memcpy(f->data_offsets.bytes + f->data_offsets.n, &f->data_offset,
+           sizeof f->data_offset);
+    f->data_offsets.n += sizeof f->data_offset;
     f->at = f->want;
     f->state = GGUF_COMPLETE;
     pipit_buffer *buffers[] = {&f->header,  &f->values,
                                &f->tensors, &f->strings,
-                               &f->values_by_name, &f->tensors_by_name};
+                               &f->values_by_name, &f->tensors_by_name,
+                               &f->data_offsets};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
         pipit_buffer_shrink(&f->allocator, buffers[i]);
     /* Nothing moves any more. */
@@ -400,6 +413,9 @@ static pipit_status step(pipit_file *f) {
 
 /* Every later call fails in the same way. */
 static pipit_status stay_failed(pipit_file *f, pipit_error *error) {
+    if (f->state != GGUF_FAILED && f->part_at > 0 &&
+        f->failure.offset != PIPIT_NO_OFFSET)
+        f->failure.offset -= f->part_at; /* in the part's own file */
     f->state = GGUF_FAILED;
     if (error) *error = f->failure;
     return f->failure.status;
@@ -415,6 +431,18 @@ uint32_t pipit_gguf_value_bytes(uint32_t type) {
     return type < sizeof bytes ? bytes[type] : 0;
 }
 
+/* After the bytes so far comes the header of the next file. */
+static void begin_part(pipit_file *f, uint64_t total_bytes) {
+    f->total_bytes = total_bytes ? total_bytes : UINT64_MAX;
+    f->alignment = PIPIT_DEFAULT_ALIGNMENT;
+    f->state = GGUF_MAGIC;
+    f->part_at = f->at = (uint32_t)f->header.n;
+    f->want = f->at + sizeof magic;
+    f->first_value = f->n_values;
+    f->first_tensor = f->n_tensors;
+    f->subject = NULL;
+}
+
 pipit_status pipit_file_open(uint64_t total_bytes, const pipit_allocator *a,
                              pipit_file **out) {
     if (!out) return PIPIT_E_ARGUMENT;
@@ -423,11 +451,27 @@ pipit_status pipit_file_open(uint64_t total_bytes, const pipit_allocator *a,
     if (!f) return PIPIT_E_MEMORY;
     memset(f, 0, sizeof *f);
     f->allocator = *a;
-    f->total_bytes = total_bytes ? total_bytes : UINT64_MAX;
-    f->alignment = PIPIT_DEFAULT_ALIGNMENT;
-    f->state = GGUF_MAGIC;
-    f->want = sizeof magic;
+    f->n_parts = 1;
+    begin_part(f, total_bytes);
     *out = f;
+    return PIPIT_OK;
+}
+
+pipit_status pipit_file_next_part(pipit_file *file, uint64_t total_bytes,
+                                  pipit_error *error) {
+    if (!file) return PIPIT_E_ARGUMENT;
+    if (file->state == GGUF_FAILED) return stay_failed(file, error);
+    if (file->state != GGUF_COMPLETE)
+        return pipit_fail(error, PIPIT_E_STATE, PIPIT_NO_OFFSET,
+                          "the header of part %u is not complete",
+                          (uint64_t)file->part + 1);
+    if (file->split_no > 0) return pipit_gguf_whole(file, error);
+    if (file->part + 1 >= file->n_parts)
+        return pipit_fail(error, PIPIT_E_ARGUMENT, PIPIT_NO_OFFSET,
+                          "the model has no part %u: it is in %u",
+                          (uint64_t)file->part + 2, (uint64_t)file->n_parts);
+    file->part++;
+    begin_part(file, total_bytes);
     return PIPIT_OK;
 }
 
@@ -436,7 +480,8 @@ void pipit_file_close(pipit_file *file) {
     pipit_allocator a = file->allocator;
     pipit_buffer *buffers[] = {&file->header,  &file->values,
                                &file->tensors, &file->strings,
-                               &file->values_by_name, &file->tensors_by_name};
+                               &file->values_by_name, &file->tensors_by_name,
+                               &file->data_offsets};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
         pipit_buffer_release(&a, buffers[i]);
     pipit_give(&a, file, sizeof *file);
@@ -475,11 +520,12 @@ pipit_status pipit_file_end(pipit_file *file, pipit_error *error) {
     if (!file) return PIPIT_E_ARGUMENT;
     if (file->state == GGUF_COMPLETE) return PIPIT_OK;
     if (file->state == GGUF_FAILED) return stay_failed(file, error);
-    size_t n = file->header.n;
-    if (n < sizeof magic && n > 0 && memcmp(file->header.bytes, magic, n) != 0)
-        malformed(file, 0, "not a GGUF file: it does not begin with GGUF");
+    size_t n = file->header.n - file->part_at;
+    if (n < sizeof magic && n > 0 &&
+        memcmp(file->header.bytes + file->part_at, magic, n) != 0)
+        malformed(file, file->part_at, "not a GGUF file: it does not begin with GGUF");
     else
-        fail(file, PIPIT_E_TRUNCATED, n,
+        fail(file, PIPIT_E_TRUNCATED, file->header.n,
              n ? "the file ends within its header" : "the file is empty");
     return stay_failed(file, error);
 }

@@ -13,16 +13,29 @@ size_t pipit_loader_measure(size_t n_slots, size_t staging_bytes) {
 
 pipit_loader *pipit_loader_init(void *block, size_t n_slots,
                                 size_t staging_bytes, pipit_pool *pool,
-                                uint64_t data_offset) {
+                                const pipit_file *file) {
     size_t bytes = pipit_loader_measure(n_slots, staging_bytes);
     pipit_arena arena = {.base = block, .capacity = bytes};
     pipit_loader *l = pipit_arena_take(&arena, 1, sizeof *l);
     *l = (pipit_loader){.pool = pool, .n_slots = n_slots,
-                        .position = data_offset,
+                        .file = file,
+                        .position = pipit_gguf_data_offset(file, 0),
                         .staging_bytes = staging_bytes, .block_bytes = bytes};
     l->slots = pipit_arena_take(&arena, n_slots, sizeof(pipit_slot));
     l->staging = pipit_arena_take(&arena, staging_bytes, 1);
     return l;
+}
+
+bool pipit_loader_next_part(pipit_loader *loader) {
+    const pipit_slot *slot = &loader->slots[loader->current];
+    if (slot->tensor->part <= loader->part) return false;
+    loader->part++;
+    loader->position = pipit_gguf_data_offset(loader->file, loader->part);
+    return true;
+}
+
+static bool comes_after(const pipit_tensor *a, const pipit_tensor *b) {
+    return a->part != b->part ? a->part > b->part : a->offset > b->offset;
 }
 
 /* Shell sort: no recursion, no memory, n below some ten thousand. */
@@ -34,7 +47,7 @@ void pipit_loader_start(pipit_loader *loader) {
             pipit_slot slot = slots[i];
             size_t j = i;
             for (; j >= gap &&
-                   slots[j - gap].tensor->offset > slot.tensor->offset;
+                   comes_after(slots[j - gap].tensor, slot.tensor);
                  j -= gap)
                 slots[j] = slots[j - gap];
             slots[j] = slot;
@@ -124,6 +137,7 @@ static size_t take_groups(pipit_loader *l, const pipit_slot *slot,
 /* Bytes used of n > 0; at least one. */
 static size_t feed_slot(pipit_loader *l, const uint8_t *bytes, size_t n) {
     const pipit_slot *slot = &l->slots[l->current];
+    if (l->part < slot->tensor->part) return n;
     if (l->position < slot->tensor->offset) {
         uint64_t gap = slot->tensor->offset - l->position;
         return gap < n ? (size_t)gap : n;

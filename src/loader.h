@@ -9,7 +9,9 @@ struct pipit_loader {
     pipit_pool *pool;
     pipit_slot *slots; /* in file order */
     size_t n_slots, current;
-    uint64_t position; /* of the next byte in the file */
+    const pipit_file *file;
+    uint32_t part;     /* of the model's files, which is being fed */
+    uint64_t position; /* of the next byte in it */
     uint8_t *staging;  /* a piece that came in parts */
     size_t n_staged, staging_bytes;
     uint32_t next_group; /* of the current matrix */
@@ -21,7 +23,9 @@ size_t pipit_loader_measure(size_t n_slots, size_t staging_bytes);
 /* Over a block of that size; slots are filled by the binder afterwards. */
 pipit_loader *pipit_loader_init(void *block, size_t n_slots,
                                 size_t staging_bytes, pipit_pool *pool,
-                                uint64_t data_offset);
+                                const pipit_file *file);
+/* The part being fed has ended: true when the tensors go on in the next. */
+bool pipit_loader_next_part(pipit_loader *loader);
 /* Once the slots are filled: sorts them by place in the file. A tensor that the
  * model does not use is passed over. */
 void pipit_loader_start(pipit_loader *loader);

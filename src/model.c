@@ -23,7 +23,8 @@ static pipit_status make_plan(const pipit_file *file, plan *p,
                               pipit_error *error) {
     pipit_arena arena = {0};
     pipit_layer *layers;
-    pipit_status s = pipit_arch_read(file, &p->h, p->layers, error);
+    pipit_status s = pipit_gguf_whole(file, error);
+    if (s == PIPIT_OK) s = pipit_arch_read(file, &p->h, p->layers, error);
     if (s != PIPIT_OK) return s;
     carve_structs(&arena, p->h.n_layers, &layers);
     s = pipit_bind(file, &p->h, p->layers, &arena, NULL, NULL, &p->n_slots,
@@ -103,7 +104,7 @@ pipit_status pipit_model_open(const pipit_file *file, pipit_engine *engine,
     }
     pipit_loader *loader =
         pipit_loader_init(loader_block, p.n_slots, p.staging_bytes,
-                          engine->pool, pipit_gguf_data_offset(file));
+                          engine->pool, file);
     s = fill_model(file, &p, block, loader, &model);
     pipit_loader_start(loader);
     model->engine = engine;
@@ -143,8 +144,9 @@ pipit_status pipit_model_feed(pipit_model *model, const uint8_t *bytes,
 pipit_status pipit_model_end(pipit_model *model, pipit_error *error) {
     if (!model) return PIPIT_E_ARGUMENT;
     if (!model->loader) return PIPIT_OK;
-    const pipit_loader *l = model->loader;
+    pipit_loader *l = model->loader;
     const pipit_tensor *t = l->slots[l->current].tensor;
+    if (pipit_loader_next_part(l)) return PIPIT_PENDING;
     return pipit_fail(error, PIPIT_E_TRUNCATED, l->position,
                       "the file ends at byte %u, within or before tensor %S",
                       l->position, &t->name);

@@ -112,6 +112,17 @@ pipit_status pipit_file_feed(pipit_file *file, const uint8_t *bytes, size_t n,
  * PIPIT_E_TRUNCATED (PIPIT_E_FORMAT if what came is no GGUF). */
 pipit_status pipit_file_end(pipit_file *file, pipit_error *error);
 
+/* A model in several files (`split.count`): 1 where it is in one. The first part
+ * has the metadata. When its header is complete, say pipit_file_next_part and
+ * feed the header of the next, and so on for all; then feed the tensor data of
+ * each part in order, with pipit_model_end between them. Strings and tensors
+ * that were asked for before don't live on.
+ * PIPIT_E_ARGUMENT: there are no more; PIPIT_E_STATE: the header being read is
+ * not complete. total_bytes as in pipit_file_open. */
+uint32_t pipit_file_n_parts(const pipit_file *file);
+pipit_status pipit_file_next_part(pipit_file *file, uint64_t total_bytes,
+                                  pipit_error *error);
+
 /* Everything below needs a complete header (else 0, NULL, PIPIT_E_STATE). */
 
 typedef enum pipit_value_type { /* GGUF's own numbers */
@@ -137,11 +148,13 @@ typedef struct pipit_tensor {
     uint32_t type; /* GGUF's tensor type number */
     uint32_t n_dims;
     uint64_t dims[4];   /* dims[0] is the contiguous one; unused are 1 */
-    uint64_t offset;    /* in the file */
-    uint64_t n_bytes;   /* in the file */
+    uint64_t offset;    /* in the file of its part */
+    uint64_t n_bytes;   /* there */
+    uint32_t part;      /* of a model in several files; else 0 */
 } pipit_tensor;
 
 uint32_t pipit_file_version(const pipit_file *file);
+/* Of the part read last. */
 uint64_t pipit_file_header_bytes(const pipit_file *file);
 uint64_t pipit_file_n_values(const pipit_file *file);
 uint64_t pipit_file_n_tensors(const pipit_file *file);
@@ -263,8 +276,8 @@ void pipit_model_close(pipit_model *model);
  * (what follows is ignored); PIPIT_PENDING: more are needed. */
 pipit_status pipit_model_feed(pipit_model *model, const uint8_t *bytes,
                               size_t n, pipit_error *error);
-/* The stream ended: PIPIT_OK if the weights are complete, else
- * PIPIT_E_TRUNCATED naming the tensor. */
+/* The stream ended: PIPIT_OK if the weights are complete, PIPIT_PENDING if they
+ * go on in the next part, else PIPIT_E_TRUNCATED naming the tensor. */
 pipit_status pipit_model_end(pipit_model *model, pipit_error *error);
 
 uint32_t pipit_model_n_vocab(const pipit_model *model);

@@ -133,6 +133,15 @@ EXPORT(uint32_t, file_version, const pipit_file *file) {
     return pipit_file_version(file);
 }
 
+EXPORT(uint32_t, file_n_parts, const pipit_file *file) {
+    return pipit_file_n_parts(file);
+}
+
+EXPORT(pipit_status, file_next_part, pipit_file *file, double total_bytes,
+       pipit_error *error) {
+    return pipit_file_next_part(file, bytes_of(total_bytes), error);
+}
+
 EXPORT(double, file_header_bytes, const pipit_file *file) {
     return (double)pipit_file_header_bytes(file);
 }
@@ -199,6 +208,7 @@ EXPORT(pipit_status, file_tensor, const pipit_file *file, uint32_t i,
     memcpy(out + 4, tensor.dims, sizeof tensor.dims);
     out[8] = tensor.offset;
     out[9] = tensor.n_bytes;
+    out[10] = tensor.part;
     return status;
 }
 

@@ -16,6 +16,7 @@ import { aborted, throwIfAborted } from "./host/connection.js";
 import { getModule } from "./host/modules.js";
 import { integer } from "./host/options.js";
 import { describeSource, openHere } from "./host/source.js";
+import { listedParts } from "./open.js";
 import type {
     FileInfo,
     ForecastOptions,
@@ -41,7 +42,7 @@ export function threadCount(threads: number | undefined): number {
 async function readHeader(
     source: ModelSource,
     options: SourceOptions,
-): Promise<{ file: HeaderFile; total: number }> {
+): Promise<HeaderFile> {
     const { signal, onProgress } = options;
     const [module, described] = await Promise.all([
         getModule(options.wasm),
@@ -50,23 +51,31 @@ async function readHeader(
     const memory = createMemory(isThreaded(module), HEADER_MEMORY);
     const exports = await instantiate(module, memory);
     const stop = new AbortController();
-    const bytes = await openHere(
-        described,
-        signal ? AbortSignal.any([signal, stop.signal]) : stop.signal,
-    );
+    const either = signal
+        ? AbortSignal.any([signal, stop.signal])
+        : stop.signal;
+    const bytes = await openHere(described, either);
     try {
         const instance = new Instance(memory, exports);
         const file = new HeaderFile(instance, bytes.total);
         const pace = new Pace(yieldToEvents);
         const { total } = bytes;
         const staging = instance.heap.alloc<never>(STAGING_BYTES);
-        await file.read(bytes, staging, pace, async (loaded) => {
+        const between = async (loaded: number) => {
             onProgress?.({ phase: "header", loaded, total, rate: 0 });
             if (pace.due) await pace.turn();
             throwIfAborted(signal);
-        });
+        };
+        await file.read(bytes, staging, pace, between);
         instance.heap.release(staging, STAGING_BYTES);
-        return { file, total };
+        const [spec] = described.specs;
+        await file.readParts(
+            (part, parts) => openHere(described, either, part, parts),
+            spec && listedParts(spec),
+            pace,
+            between,
+        );
+        return file;
     } finally {
         stop.abort();
         await bytes.close();
@@ -79,21 +88,20 @@ export async function inspect(
     options: SourceOptions = {},
 ): Promise<FileInfo> {
     throwIfAborted(options.signal);
-    const { file, total } = await readHeader(source, options).catch(
-        (failure) => {
-            if (options.signal?.aborted) throw aborted(options.signal);
-            if (failure instanceof PipitError) throw failure;
-            throw new PipitError("internal", String(failure), {
-                cause: failure,
-            });
-        },
-    );
+    const file = await readHeader(source, options).catch((failure) => {
+        if (options.signal?.aborted) throw aborted(options.signal);
+        if (failure instanceof PipitError) throw failure;
+        throw new PipitError("internal", String(failure), {
+            cause: failure,
+        });
+    });
     const metadata = file.metadata();
     const tensors = file.tensors();
     return {
         version: file.version,
         headerBytes: file.headerBytes,
-        fileBytes: total || undefined,
+        parts: file.parts.length,
+        fileBytes: file.bytes || undefined,
         metadata,
         tensors,
         architecture: textOf(metadata, "general.architecture") ?? "",

@@ -25,6 +25,8 @@ export type SourceSpec =
           readonly headers: Readonly<Record<string, string>>;
       }
     | { readonly kind: "path"; readonly path: string }
+    | { readonly kind: "blob"; readonly blob: Blob }
+    | { readonly kind: "list"; readonly parts: readonly SourceSpec[] }
     | { readonly kind: "pull"; readonly total: number };
 
 export interface Vocabulary {

@@ -22,6 +22,9 @@ export type { PipitErrorCode, PipitErrorDetails } from "./errors.js";
  *   blob: or data:, or in a page any string with a slash or ending in ".gguf",
  * - a path (Node): any other string,
  * - bytes: `File`, `Blob`, `ArrayBuffer`, a typed array, or a stream of chunks.
+ *
+ * A model in several files (`…-00001-of-00003.gguf`) is named by the address or
+ * path of the first, or is a list of all in order: addresses, paths, `File`s.
  */
 export type ModelSource =
     | string
@@ -29,7 +32,8 @@ export type ModelSource =
     | Blob
     | ArrayBuffer
     | ArrayBufferView
-    | ReadableStream<Uint8Array>;
+    | ReadableStream<Uint8Array>
+    | readonly (string | URL | Blob)[];
 
 /** How far a long operation is. */
 export interface Progress {
@@ -110,6 +114,8 @@ export interface TensorInfo {
     /** Byte in the file, and bytes there. */
     readonly offset: number;
     readonly bytes: number;
+    /** Which file of a model in several, counted from 0. */
+    readonly part: number;
 }
 
 export interface ForecastOptions {
@@ -137,8 +143,11 @@ export interface Forecast {
 export interface FileInfo {
     /** GGUF version, 2 or 3. */
     readonly version: number;
+    /** Of the first file, where there are several. */
     readonly headerBytes: number;
-    /** Bytes of the file; undefined when the source does not say. */
+    /** Files that the model is in, mostly 1. */
+    readonly parts: number;
+    /** Bytes of all files; undefined when the source does not say. */
     readonly fileBytes: number | undefined;
     readonly metadata: Metadata;
     readonly tensors: readonly TensorInfo[];

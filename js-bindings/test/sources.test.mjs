@@ -118,6 +118,7 @@ test("inspect reads the header, and no more than that", async (t) => {
             shape: [512, 290],
             offset: 0,
             bytes: 4 * 512 * 290,
+            part: 0,
         },
     );
     assert.equal(

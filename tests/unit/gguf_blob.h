@@ -20,6 +20,9 @@ static inline void put(const void *bytes, size_t n) {
 static inline void put_u8(uint8_t v) {
     put(&v, 1);
 }
+static inline void put_u16(uint16_t v) {
+    put(&v, 2);
+}
 static inline void put_u32(uint32_t v) {
     put(&v, 4);
 }

@@ -170,7 +170,7 @@ static void reads_tensors(void) {
     size_t data = write_sample();
     if (!CHECK(read_blob(&f, &error) == PIPIT_OK)) return;
     CHECK_EQ_U64(pipit_file_header_bytes(f), data);
-    CHECK_EQ_U64(pipit_gguf_data_offset(f), data);
+    CHECK_EQ_U64(pipit_gguf_data_offset(f, 0), data);
     CHECK_EQ_U64(pipit_file_n_tensors(f), 3);
     CHECK_EQ_U64(pipit_gguf_tensor_index(f, "a.weight", 8), 1);
     CHECK_EQ_U64(pipit_gguf_tensor_index(f, "b.weight", 8), 0);
@@ -356,7 +356,7 @@ static void real_model(void) {
     uint8_t *bytes = check_read_shared("peerdata/models/quant-Q4_K.gguf", &n);
     if (!bytes) return;
     if (CHECK(read_bytes(bytes, n, n, &f, &error) == PIPIT_OK)) {
-        uint64_t end = pipit_gguf_data_offset(f);
+        uint64_t end = pipit_gguf_data_offset(f, 0);
         for (uint64_t i = 0; i < pipit_file_n_tensors(f); i++) {
             const pipit_tensor *t = pipit_gguf_tensor(f, i);
             CHECK(t->offset >= end && t->offset < end + 32);

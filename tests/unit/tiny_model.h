@@ -15,6 +15,7 @@ typedef struct tiny_options {
     const char *misshapen;  /* a tensor with a row too many */
     const char *other_type; /* a tensor of type Q8_K's neighbour IQ2_XXS */
     bool backwards;         /* data in the reverse order of the directory */
+    uint32_t part, n_parts; /* of a split model; n_parts 0: in one file */
 } tiny_options;
 
 enum { TINY_LAYERS = 3, TINY_EMBD = 32, TINY_VOCAB = 50, TINY_CONTEXT = 96 };
@@ -127,19 +128,33 @@ static inline size_t tiny_write(const tiny_options *o) {
         t->offset = at;
         at += (t->cols * t->rows * 4 + 31) / 32 * 32;
     }
-    begin(w.n, 16);
-    put_key("general.alignment", PIPIT_U32), put_u32(32);
-    tiny_put_keys(o, arch);
-    for (size_t i = 0; i < w.n; i++) {
+    uint32_t n_parts = o->n_parts ? o->n_parts : 1;
+    size_t first = w.n * o->part / n_parts;
+    size_t end = w.n * (o->part + 1) / n_parts;
+    uint64_t begins = w.tensors[first].offset;
+    uint64_t ends = end < w.n ? w.tensors[end].offset : at;
+    begin(end - first, (o->part == 0 ? 16u : 0u) + (o->n_parts ? 3u : 0u));
+    if (o->n_parts) {
+        put_key("split.no", PIPIT_U16), put_u16((uint16_t)o->part);
+        put_key("split.count", PIPIT_U16), put_u16((uint16_t)o->n_parts);
+        put_key("split.tensors.count", PIPIT_I32), put_u32((uint32_t)w.n);
+    }
+    if (o->part == 0) {
+        put_key("general.alignment", PIPIT_U32), put_u32(32);
+        tiny_put_keys(o, arch);
+    }
+    for (size_t i = first; i < end; i++) {
         const tiny_tensor *t = &w.tensors[i];
         bool odd = o->other_type && strcmp(o->other_type, t->name) == 0;
         put_tensor(t->name, odd ? 256 : t->cols, t->rows, odd ? 16 : 0,
-                   t->offset);
+                   t->offset - (o->n_parts ? begins : 0));
     }
     pad(32);
     size_t data = blob.n;
-    for (size_t i = 0; i < at / 4; i++)
-        put_f32((float)(pipit_rng_unit(&rng) - 0.5) * 0.8f);
+    for (size_t i = 0; i < at / 4; i++) {
+        float v = (float)(pipit_rng_unit(&rng) - 0.5) * 0.8f;
+        if (!o->n_parts || (i >= begins / 4 && i < ends / 4)) put_f32(v);
+    }
     return data;
 }
 

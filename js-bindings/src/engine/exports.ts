@@ -53,6 +53,12 @@ export interface Exports {
     ): Status;
     pipit_file_end(file: File, error: ErrorObject): Status;
     pipit_file_version(file: File): number;
+    pipit_file_n_parts(file: File): number;
+    pipit_file_next_part(
+        file: File,
+        totalBytes: number,
+        error: ErrorObject,
+    ): Status;
     pipit_file_header_bytes(file: File): number;
     pipit_file_n_values(file: File): number;
     pipit_file_n_tensors(file: File): number;

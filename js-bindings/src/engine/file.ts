@@ -48,11 +48,21 @@ const typeNames = [
 /** Called between pieces: reports, yields, throws when aborted. */
 export type Between = (loaded: number) => Promise<void> | void;
 
+/** Opens one file, counted from 0, of a model in that many. */
+export type OpenPart = (part: number, parts: number) => Promise<ByteSource>;
+
+/** One of the files that a model is in. Sizes are 0 when unknown. */
+export interface Part {
+    readonly headerBytes: number;
+    readonly bytes: number;
+}
+
 /** A header being read or read. What follows it in the last piece stays in the
  * staging block, from `rest.start` to `rest.end`. */
 export class HeaderFile {
     readonly #instance: Instance;
     readonly pointer: File;
+    readonly parts: Part[] = [];
     rest = { start: 0, end: 0 };
 
     constructor(instance: Instance, totalBytes: number) {
@@ -68,10 +78,61 @@ export class HeaderFile {
         pace: Pace,
         between: Between,
     ): Promise<void> {
+        await this.#readPart(source, staging, STAGING_BYTES, pace, between);
+    }
+
+    /** The other headers of a model in several files.
+     * @param listed files that the caller gave, if it was a list */
+    async readParts(
+        open: OpenPart,
+        listed: number | undefined,
+        pace: Pace,
+        between: Between,
+    ): Promise<void> {
+        const { x, heap, error } = this.#instance;
+        const parts = x.pipit_file_n_parts(this.pointer);
+        if (listed !== undefined && listed !== parts)
+            throw new PipitError(
+                "invalid-model",
+                `the model is in ${parts} files, the list has ${listed}`,
+            );
+        if (parts === 1) return;
+        const staging = heap.alloc<Bytes>(HEADER_STEP);
+        try {
+            for (let i = 1; i < parts; i++) {
+                const part = await open(i, parts);
+                try {
+                    const { total } = part;
+                    this.#instance.check(
+                        x.pipit_file_next_part(this.pointer, total, error),
+                    );
+                    await this.#readPart(
+                        part,
+                        staging,
+                        HEADER_STEP,
+                        pace,
+                        between,
+                    );
+                } finally {
+                    await part.close();
+                }
+            }
+        } finally {
+            heap.release(staging, HEADER_STEP);
+        }
+    }
+
+    async #readPart(
+        source: ByteSource,
+        staging: Bytes,
+        stagingBytes: number,
+        pace: Pace,
+        between: Between,
+    ): Promise<void> {
         const { x, heap, out, error } = this.#instance;
         let loaded = 0;
         while (await source.pull()) {
-            const n = heap.fill(staging, STAGING_BYTES, (view) =>
+            const n = heap.fill(staging, stagingBytes, (view) =>
                 source.take(view),
             );
             for (let at = 0; at < n;) {
@@ -85,7 +146,12 @@ export class HeaderFile {
                 this.#instance.check(status);
                 at += heap.slot(out);
                 if (status !== PENDING) {
-                    this.rest = { start: at, end: n };
+                    if (this.parts.length === 0)
+                        this.rest = { start: at, end: n };
+                    this.parts.push({
+                        headerBytes: x.pipit_file_header_bytes(this.pointer),
+                        bytes: source.total,
+                    });
                     return;
                 }
                 if (pace.due) await between(loaded + at);
@@ -97,7 +163,14 @@ export class HeaderFile {
     }
 
     get headerBytes(): number {
-        return this.#instance.x.pipit_file_header_bytes(this.pointer);
+        return this.parts[0]?.headerBytes ?? 0;
+    }
+
+    /** Bytes of all parts; 0 when unknown. */
+    get bytes(): number {
+        return this.parts.every(({ bytes }) => bytes > 0)
+            ? this.parts.reduce((sum, { bytes }) => sum + bytes, 0)
+            : 0;
     }
 
     get version(): number {
@@ -136,6 +209,7 @@ export class HeaderFile {
                 ),
                 offset: heap.slot(out, 8),
                 bytes: heap.slot(out, 9),
+                part: heap.slot(out, 10),
                 type: heap.name(x.pipit_tensor_type_name(heap.slot(out, 2))),
             };
         });

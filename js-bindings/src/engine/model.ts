@@ -13,7 +13,7 @@ import type {
     Pointer,
     ThreadExports,
 } from "./exports.js";
-import { checkFits, HeaderFile, STAGING_BYTES } from "./file.js";
+import { checkFits, HeaderFile, STAGING_BYTES, type OpenPart } from "./file.js";
 import { OK, PENDING, type Instance } from "./instance.js";
 import { SessionHandle } from "./session.js";
 import type { ByteSource } from "./source.js";
@@ -72,14 +72,19 @@ export class ModelHandle {
         });
     }
 
+    /** @param others the other files, where a model is in several */
     async load(
         source: ByteSource,
+        others: { open: OpenPart; listed: number | undefined },
         { kernels }: Args<"load">,
         task: Task,
     ): Promise<Omit<LoadedModel, "memory">> {
         return this.#withStaging(source, async (staging) => {
             const startedAt = performance.now();
             const file = await this.#readHeader(source, staging, task);
+            await file.readParts(others.open, others.listed, task.pace, () =>
+                task.turn(),
+            );
             const vocabulary = this.tokenizer.describe(file);
             const headerAt = performance.now();
             const forecast = file.forecast(0, 0, this.#threads);
@@ -87,7 +92,14 @@ export class ModelHandle {
             const engine = this.#openEngine(kernels);
             await this.#addThreads(engine);
             const model = this.#openModel(file, engine);
-            await this.#readWeights(model, source, staging, file, task);
+            await this.#readWeights(
+                model,
+                source,
+                others.open,
+                staging,
+                file,
+                task,
+            );
             this.#model = model;
             const { x, heap } = this.#instance;
             return {
@@ -95,7 +107,7 @@ export class ModelHandle {
                 kernels: heap.name(x.pipit_engine_kernels(engine)),
                 parameters: x.pipit_model_n_parameters(model),
                 contextLength: x.pipit_model_context_length(model),
-                fileBytes: source.total,
+                fileBytes: file.bytes,
                 headerMs: headerAt - startedAt,
                 weightsMs: performance.now() - headerAt,
             };
@@ -226,29 +238,81 @@ export class ModelHandle {
 
     async #readWeights(
         model: Model,
-        source: ByteSource,
+        first: ByteSource,
+        open: OpenPart,
         staging: Bytes,
         file: HeaderFile,
         task: Task,
     ): Promise<void> {
+        const { x, error } = this.#instance;
+        const { length } = file.parts;
+        let loaded = 0;
+        const report = (n: number) => {
+            loaded += n;
+            task.report("weights", loaded, file.bytes);
+        };
+        for (const [i, { headerBytes }] of file.parts.entries()) {
+            const source = i === 0 ? first : await open(i, length);
+            report(headerBytes);
+            try {
+                const rest =
+                    i === 0
+                        ? file.rest
+                        : await this.#skip(source, staging, headerBytes);
+                if (
+                    await this.#feed(model, source, staging, rest, report, task)
+                )
+                    return;
+            } finally {
+                if (i > 0) await source.close();
+            }
+            this.#instance.check(x.pipit_model_end(model, error));
+        }
+    }
+
+    /** Reads over a header; what follows it in the last piece is `staging` from
+     * start to end. */
+    async #skip(
+        source: ByteSource,
+        staging: Bytes,
+        bytes: number,
+    ): Promise<{ start: number; end: number }> {
+        const { heap } = this.#instance;
+        let left = bytes;
+        while (await source.pull()) {
+            const end = heap.fill(staging, STAGING_BYTES, (view) =>
+                source.take(view),
+            );
+            if (end >= left) return { start: left, end };
+            left -= end;
+        }
+        return { start: 0, end: 0 };
+    }
+
+    /** Weights of one file; true when the model is complete. */
+    async #feed(
+        model: Model,
+        source: ByteSource,
+        staging: Bytes,
+        rest: { start: number; end: number },
+        report: (n: number) => void,
+        task: Task,
+    ): Promise<boolean> {
         const { x, heap, error } = this.#instance;
-        let { start, end } = file.rest;
-        let loaded = file.headerBytes;
+        let { start, end } = rest;
         for (;;) {
             const piece = (staging + start) as Bytes;
             const n = end - start;
             const status = x.pipit_model_feed(model, piece, n, error);
             this.#instance.check(status);
-            loaded += n;
-            task.report("weights", loaded, source.total);
-            if (status !== PENDING) return;
+            report(n);
+            if (status !== PENDING) return true;
             if (task.pace.due) await task.turn();
-            if (!(await source.pull())) break;
+            if (!(await source.pull())) return false;
             start = 0;
             end = heap.fill(staging, STAGING_BYTES, (view) =>
                 source.take(view),
             );
         }
-        this.#instance.check(x.pipit_model_end(model, error));
     }
 }

@@ -1,14 +1,14 @@
 /* source.ts — where the bytes of a model come from, for either side: a page's
  * own thread reads headers, the worker of a model reads files. */
-import { locate, openPath } from "#platform";
+import { locate } from "#platform";
 import {
     openBlob,
     openBytes,
     openStream,
-    openUrl,
     type ByteSource,
 } from "../engine/source.js";
 import { PipitError } from "../errors.js";
+import { openSpec } from "../open.js";
 import type { SourceSpec } from "../protocol.js";
 import type { ModelSource, SourceOptions } from "../types.js";
 import { refuse } from "./options.js";
@@ -19,7 +19,12 @@ export interface HostSource {
     readonly bytes: ByteSource | undefined;
 }
 
-function bytesOf(source: Exclude<ModelSource, string | URL>): ByteSource {
+type BytesLike = Exclude<
+    ModelSource,
+    string | URL | readonly (string | URL | Blob)[]
+>;
+
+function bytesOf(source: BytesLike): ByteSource {
     if (source instanceof Blob) return openBlob(source);
     if (source instanceof ReadableStream) return openStream(source);
     if (source instanceof ArrayBuffer) return openBytes(new Uint8Array(source));
@@ -33,13 +38,32 @@ function bytesOf(source: Exclude<ModelSource, string | URL>): ByteSource {
     );
 }
 
+/** The files of a model in several. */
+async function describeList(
+    list: readonly (string | URL | Blob)[],
+    options: SourceOptions,
+): Promise<HostSource> {
+    if (list.length === 0) refuse("the model source is an empty list");
+    const parts = await Promise.all(
+        list.map(async (part): Promise<SourceSpec> => {
+            if (part instanceof Blob) return { kind: "blob", blob: part };
+            if (typeof part !== "string" && !(part instanceof URL))
+                refuse("a list of files holds addresses, paths and Files");
+            const { specs } = await describeSource(part, options);
+            return specs[0] as SourceSpec;
+        }),
+    );
+    return { specs: [{ kind: "list", parts }], bytes: undefined };
+}
+
 /** Names may have several addresses, tried in this order. */
 export async function describeSource(
     source: ModelSource,
     options: SourceOptions,
 ): Promise<HostSource> {
+    if (Array.isArray(source)) return describeList(source, options);
     if (typeof source !== "string" && !(source instanceof URL)) {
-        const bytes = bytesOf(source);
+        const bytes = bytesOf(source as BytesLike);
         return { specs: [{ kind: "pull", total: bytes.total }], bytes };
     }
     if (String(source) === "") refuse("the model source is an empty string");
@@ -68,13 +92,13 @@ export function isMissing(failure: unknown): boolean {
 export async function openHere(
     { specs, bytes }: HostSource,
     signal: AbortSignal,
+    part = 0,
+    parts = 1,
 ): Promise<ByteSource> {
-    if (bytes) return bytes;
+    if (bytes && part === 0) return bytes;
     for (const [i, spec] of specs.entries()) {
         try {
-            if (spec.kind === "path") return openPath(spec.path);
-            if (spec.kind === "url")
-                return await openUrl(spec.url, spec.headers, signal);
+            return await openSpec(spec, signal, part, parts);
         } catch (failure) {
             if (i + 1 === specs.length || !isMissing(failure)) throw failure;
         }

@@ -20,6 +20,7 @@ import type {
     ToWorker,
 } from "../protocol.js";
 import type { ModelMemory } from "../types.js";
+import { listedParts, openSpec } from "../open.js";
 import { openSource } from "./source.js";
 
 export function errorData(error: PipitError): ErrorData {
@@ -193,7 +194,16 @@ export class Server {
     readonly #handlers: Handlers = {
         load: async (args, task) => {
             const source = await openSource(args.source, task);
-            const loaded = await this.#model.load(source, args, task);
+            const loaded = await this.#model.load(
+                source,
+                {
+                    open: (part, parts) =>
+                        openSpec(args.source, task.signal, part, parts),
+                    listed: listedParts(args.source),
+                },
+                args,
+                task,
+            );
             return { ...loaded, memory: this.#memory() };
         },
         loadTokenizer: async ({ source }, task) =>

@@ -1,19 +1,14 @@
 /* source.ts — a source as the caller described it. */
-import { openPath } from "#platform";
-import { openUrl, PieceSource, type ByteSource } from "../engine/source.js";
+import { PieceSource, type ByteSource } from "../engine/source.js";
 import type { Task } from "../engine/task.js";
+import { openSpec } from "../open.js";
 import type { SourceSpec } from "../protocol.js";
 
 export async function openSource(
     spec: SourceSpec,
     task: Task,
 ): Promise<ByteSource> {
-    switch (spec.kind) {
-        case "url":
-            return openUrl(spec.url, spec.headers, task.signal);
-        case "path":
-            return openPath(spec.path);
-        case "pull":
-            return new PieceSource(spec.total, () => task.events.pull());
-    }
+    return spec.kind === "pull"
+        ? new PieceSource(spec.total, () => task.events.pull())
+        : openSpec(spec, task.signal);
 }
