@@ -53,7 +53,9 @@ pipit_string pipit_gguf_string_at(const pipit_file *file,
 const pipit_tensor *pipit_gguf_tensor(const pipit_file *file, uint64_t i);
 /* Where the data section of a part begins in its file. */
 uint64_t pipit_gguf_data_offset(const pipit_file *file, uint32_t part);
-/* PIPIT_E_MODEL when parts are missing, or the file is not the first. */
+/* PIPIT_E_MODEL when the file is a part, but not the first. */
+pipit_status pipit_gguf_begins(const pipit_file *file, pipit_error *error);
+/* PIPIT_E_MODEL also when parts are missing. */
 pipit_status pipit_gguf_whole(const pipit_file *file, pipit_error *error);
 /* Bytes of memory the file holds now: the header and its tables. */
 uint64_t pipit_gguf_bytes(const pipit_file *file);

@@ -465,7 +465,7 @@ pipit_status pipit_file_next_part(pipit_file *file, uint64_t total_bytes,
         return pipit_fail(error, PIPIT_E_STATE, PIPIT_NO_OFFSET,
                           "the header of part %u is not complete",
                           (uint64_t)file->part + 1);
-    if (file->split_no > 0) return pipit_gguf_whole(file, error);
+    if (file->split_no > 0) return pipit_gguf_begins(file, error);
     if (file->part + 1 >= file->n_parts)
         return pipit_fail(error, PIPIT_E_ARGUMENT, PIPIT_NO_OFFSET,
                           "the model has no part %u: it is in %u",

@@ -61,14 +61,18 @@ uint32_t pipit_file_n_parts(const pipit_file *file) {
     return pipit_file_header_bytes(file) > 0 ? file->n_parts : 0;
 }
 
+pipit_status pipit_gguf_begins(const pipit_file *file, pipit_error *error) {
+    if (file->split_no == 0) return PIPIT_OK;
+    return pipit_fail(error, PIPIT_E_MODEL, PIPIT_NO_OFFSET,
+                      "this is part %u of a model in %u files: begin with "
+                      "part 1",
+                      (uint64_t)file->split_no + 1, (uint64_t)file->n_parts);
+}
+
 pipit_status pipit_gguf_whole(const pipit_file *file, pipit_error *error) {
     uint64_t n_read = (uint64_t)file->part + 1;
-    if (file->split_no > 0)
-        return pipit_fail(error, PIPIT_E_MODEL, PIPIT_NO_OFFSET,
-                          "this is part %u of a model in %u files: begin with "
-                          "part 1",
-                          (uint64_t)file->split_no + 1,
-                          (uint64_t)file->n_parts);
+    pipit_status s = pipit_gguf_begins(file, error);
+    if (s != PIPIT_OK) return s;
     if (n_read < file->n_parts)
         return pipit_fail(error, PIPIT_E_MODEL, PIPIT_NO_OFFSET,
                           "part %u of %u of the model is missing", n_read + 1,

@@ -246,7 +246,8 @@ static pipit_status too_large(pipit_error *error) {
 pipit_status pipit_tokenizer_measure(const pipit_file *file, uint64_t *out,
                                      pipit_error *error) {
     pipit_tokenizer draft;
-    pipit_status s = read_all(file, &draft, error);
+    pipit_status s = pipit_gguf_begins(file, error);
+    if (s == PIPIT_OK) s = read_all(file, &draft, error);
     if (s != PIPIT_OK) return s;
     size_t bytes = measure(&draft);
     if (bytes == 0) return too_large(error);
@@ -264,7 +265,8 @@ pipit_status pipit_tokenizer_open(const pipit_file *file,
     if (pipit_file_version(file) == 0)
         return pipit_fail(error, PIPIT_E_STATE, PIPIT_NO_OFFSET,
                           "the file's header is not complete");
-    pipit_status s = read_all(file, &draft, error);
+    pipit_status s = pipit_gguf_begins(file, error);
+    if (s == PIPIT_OK) s = read_all(file, &draft, error);
     if (s != PIPIT_OK) return s;
     size_t bytes = measure(&draft);
     if (bytes == 0) return too_large(error);

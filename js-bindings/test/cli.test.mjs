@@ -99,8 +99,11 @@ test("info, tokenize and score as JSON", () => {
     assert.ok(score.perplexity > 1 && score.scored > 3);
     assert.equal(score.tokens.length, score.scored + 1);
     const mean =
-        score.tokens.reduce((/** @type {number} */ sum, /** @type {any} */ t) =>
-            sum + (t.logprob ?? 0), 0) / score.scored;
+        score.tokens.reduce(
+            (/** @type {number} */ sum, /** @type {any} */ t) =>
+                sum + (t.logprob ?? 0),
+            0,
+        ) / score.scored;
     assert.ok(Math.abs(Math.exp(-mean) - score.perplexity) < 1e-3);
 });
 
@@ -111,7 +114,10 @@ test("bench as JSON", () => {
     ]);
     assert.equal(status, 0, stderr);
     const { results } = JSON.parse(stdout);
-    assert.deepEqual(results.map((r) => r.threads), [1, 2]);
+    assert.deepEqual(
+        results.map((r) => r.threads),
+        [1, 2],
+    );
     for (const result of results) {
         assert.ok(result.prompt[16] > 0 && result.decode > 0);
         assert.ok(result.memoryBytes > 0 && result.loadMs > 0);
@@ -156,13 +162,17 @@ test("the default model answers", { skip: real ? false : "not pulled" }, () => {
     assert.equal(stdout, "The capital of France is Paris.\n");
 });
 
-test("Ctrl-C stops an answer with 130", { skip: real ? false : "not pulled" }, async () => {
-    const child = spawn(
-        process.execPath,
-        [bin, "run", "--raw", "--max-tokens", "4000", "Once upon a time"],
-        { stdio: ["ignore", "pipe", "pipe"] },
-    );
-    child.stdout.once("data", () => child.kill("SIGINT"));
-    const code = await new Promise((resolve) => child.on("close", resolve));
-    assert.equal(code, 130);
-});
+test(
+    "Ctrl-C stops an answer with 130",
+    { skip: real ? false : "not pulled" },
+    async () => {
+        const child = spawn(
+            process.execPath,
+            [bin, "run", "--raw", "--max-tokens", "4000", "Once upon a time"],
+            { stdio: ["ignore", "pipe", "pipe"] },
+        );
+        child.stdout.once("data", () => child.kill("SIGINT"));
+        const code = await new Promise((resolve) => child.on("close", resolve));
+        assert.equal(code, 130);
+    },
+);

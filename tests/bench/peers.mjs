@@ -32,8 +32,7 @@ const model = path.resolve(
     positionals[0] ??
         path.join(cache, "models/SmolLM2-135M-Instruct.Q4_1.gguf"),
 );
-const harness =
-    process.env.PIPIT_SHARED ?? path.join(root, "..", "shared");
+const harness = process.env.PIPIT_SHARED ?? path.join(root, "..", "shared");
 const peers = path.join(cache, "peers");
 
 function prepare() {
@@ -98,9 +97,7 @@ function wllama(copy, threads) {
 /** @param {string} copy @param {string} threads */
 function native(copy, threads) {
     const words = ["bench-native.mjs", copy, threads, "3"];
-    const row = JSON.parse(
-        lines(process.execPath, words, peers, { FA: "1" }),
-    );
+    const row = JSON.parse(lines(process.execPath, words, peers, { FA: "1" }));
     return { ...row, load: row.load_ms };
 }
 
@@ -123,7 +120,9 @@ for (const threads of values.threads.split(",")) {
     }
     console.log(`\n${threads} thread(s)`.padEnd(22), figures.join("      "));
     const of = (/** @type {string} */ name) =>
-        figures.map((figure) => median((rows[name] ?? []).map((r) => r[figure])));
+        figures.map((figure) =>
+            median((rows[name] ?? []).map((r) => r[figure])),
+        );
     const mine = of("pipit");
     for (const name of Object.keys(rows)) {
         const theirs = of(name);

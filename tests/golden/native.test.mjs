@@ -11,7 +11,9 @@ import { loadModel } from "pipit";
 import { tinyModel } from "../tools/tiny-model.mjs";
 import { pulledModel } from "./reference.mjs";
 
-const tool = fileURLToPath(new URL("../../build/native/pipit", import.meta.url));
+const tool = fileURLToPath(
+    new URL("../../build/native/pipit", import.meta.url),
+);
 const skip = fs.existsSync(tool) ? false : "build/native/pipit is not built";
 const tokens = [5, 17, 3, 99, 42, 7, 7, 63, 21, 8, 30];
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), "pipit-golden-"));
@@ -78,7 +80,13 @@ describe("SmolLM2", { skip: skip || (real ? false : "not pulled") }, () => {
     });
     for (const name of kernels)
         test(`${name} gives the package's bits`, () => {
-            const more = name === "scalar" ? [["1", "0"]] : [["1", "0"], ["3", "7"]];
+            const more =
+                name === "scalar"
+                    ? [["1", "0"]]
+                    : [
+                          ["1", "0"],
+                          ["3", "7"],
+                      ];
             for (const [threads = "", split = ""] of more)
                 assert.equal(
                     nativeHash(
@@ -116,19 +124,28 @@ test("failures are named and have exit codes", { skip }, () => {
     assert.match(refused.stderr, /PIPIT_E_FORMAT/);
 });
 
-test("the example of src/README.md compiles and continues a text", { skip }, () => {
-    const root = fileURLToPath(new URL("../..", import.meta.url));
-    const readme = fs.readFileSync(path.join(root, "src/README.md"), "utf8");
-    const code = /```c\n([^]*?)```/.exec(readme)?.[1] ?? "";
-    const source = path.join(folder, "example.c");
-    const program = path.join(folder, "example");
-    fs.writeFileSync(source, code);
-    execFileSync("cc", [
-        ...["-std=c11", "-Wall", "-Wextra", `-I${root}/src`, source],
-        ...[`${root}/build/native/libpipit.a`, "-lpthread", "-o", program],
-    ]);
-    const file = path.join(folder, "example.gguf");
-    fs.writeFileSync(file, tinyModel({ type: "Q4_0" }));
-    const text = execFileSync(program, [file, "Once"], { encoding: "utf8" });
-    assert.ok(text.length > 0);
-});
+test(
+    "the example of src/README.md compiles and continues a text",
+    { skip },
+    () => {
+        const root = fileURLToPath(new URL("../..", import.meta.url));
+        const readme = fs.readFileSync(
+            path.join(root, "src/README.md"),
+            "utf8",
+        );
+        const code = /```c\n([^]*?)```/.exec(readme)?.[1] ?? "";
+        const source = path.join(folder, "example.c");
+        const program = path.join(folder, "example");
+        fs.writeFileSync(source, code);
+        execFileSync("cc", [
+            ...["-std=c11", "-Wall", "-Wextra", `-I${root}/src`, source],
+            ...[`${root}/build/native/libpipit.a`, "-lpthread", "-o", program],
+        ]);
+        const file = path.join(folder, "example.gguf");
+        fs.writeFileSync(file, tinyModel({ type: "Q4_0" }));
+        const text = execFileSync(program, [file, "Once"], {
+            encoding: "utf8",
+        });
+        assert.ok(text.length > 0);
+    },
+);

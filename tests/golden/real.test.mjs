@@ -56,7 +56,9 @@ for (const name of names) {
     describe(name, { skip }, () => {
         /** @type {import("pipit").Model} */
         let model;
-        const reference = skip ? {} : readJson(peerdata("real", `${name}.json`));
+        const reference = skip
+            ? {}
+            : readJson(peerdata("real", `${name}.json`));
         before(async () => {
             model = await loadModel(file);
         });

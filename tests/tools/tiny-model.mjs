@@ -272,8 +272,34 @@ function plainWeights(
  * @property {boolean} [headerOnly] without the weights, so of any size
  */
 
-/** @param {TinyOptions} [options] @returns {Uint8Array<ArrayBuffer>} */
+/** @param {TinyOptions} [options] */
 export function tinyModel(options = {}) {
+    return writeFile(describe(options));
+}
+
+/**
+ * The same in several files, as llama.cpp's gguf-split cuts them: the metadata
+ * in the first, tensors in all.
+ * @param {TinyOptions} options @param {number} count
+ */
+export function tinyParts(options, count) {
+    const { metadata, tensors } = describe(options);
+    const most = Math.ceil(tensors.length / count);
+    return Array.from({ length: count }, (_, no) =>
+        writeFile({
+            metadata: [
+                ...(no === 0 ? metadata : []),
+                ["split.no", no],
+                ["split.count", count],
+                ["split.tensors.count", tensors.length],
+            ],
+            tensors: tensors.slice(no * most, (no + 1) * most),
+        }),
+    );
+}
+
+/** Keys and tensors with their data, where it is wanted. */
+function describe(/** @type {TinyOptions} */ options) {
     const { type = "F32", types = {} } = options;
     const wide = [type, ...Object.values(types)].some((t) => t.endsWith("_K"));
     const o = {
@@ -297,7 +323,6 @@ export function tinyModel(options = {}) {
         ...special,
     ];
     const end = tokens.length - 1;
-    const w = new Writer();
     const metadata = Object.entries({
         "general.architecture": "llama",
         "general.name": "tiny",
@@ -328,13 +353,31 @@ export function tinyModel(options = {}) {
         .filter(({ name }) => !o.without.includes(name))
         .map((tensor) => ({ ...tensor, type: typeOf(tensor, type, types) }));
     const random = randomFrom(o.seed);
-    const data = o.headerOnly
-        ? []
-        : tensors.map(({ shape, type: of, deviation }) =>
-              deviation === 0
-                  ? new Uint8Array(new Float32Array(shape[0]).fill(1).buffer)
-                  : weights(of, shape[0] * shape[1], deviation, random),
-          );
+    const data = (/** @type {(typeof tensors)[0]} */ tensor) =>
+        tensor.deviation === 0
+            ? new Uint8Array(new Float32Array(tensor.shape[0]).fill(1).buffer)
+            : weights(
+                  tensor.type,
+                  tensor.shape[0] * tensor.shape[1],
+                  tensor.deviation,
+                  random,
+              );
+    return {
+        metadata,
+        tensors: tensors.map((tensor) => ({
+            ...tensor,
+            data: o.headerOnly ? undefined : data(tensor),
+        })),
+    };
+}
+
+/**
+ * @param {{ metadata: [string, any][], tensors: { name: string,
+ *     shape: number[], type: string, data?: Uint8Array }[] }} file
+ * @returns {Uint8Array<ArrayBuffer>}
+ */
+function writeFile({ metadata, tensors }) {
+    const w = new Writer();
     w.bytes(new TextEncoder().encode("GGUF"));
     w.u32(3);
     w.u64(tensors.length);
@@ -344,21 +387,22 @@ export function tinyModel(options = {}) {
         writeValue(w, value);
     }
     let offset = 0;
-    tensors.forEach(({ name, shape, type: of }) => {
+    for (const { name, shape, type } of tensors) {
         w.text(name);
         w.u32(shape.length);
         for (const dimension of shape) w.u64(dimension);
-        const { id, bytes, size = 1 } = { ...blockTypes, ...plainTypes }[of];
+        const { id, bytes, size = 1 } = { ...blockTypes, ...plainTypes }[type];
         w.u32(id);
         w.u64(offset);
         const total = (shape.reduce((n, d) => n * d, 1) / size) * bytes;
         offset += Math.ceil(total / ALIGNMENT) * ALIGNMENT;
-    });
-    if (o.headerOnly) w.pad();
-    for (const bytes of data) {
-        w.pad();
-        w.bytes(bytes);
     }
+    w.pad();
+    for (const { data } of tensors)
+        if (data) {
+            w.pad();
+            w.bytes(data);
+        }
     return w.joined();
 }
 

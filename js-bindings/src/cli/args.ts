@@ -19,7 +19,11 @@ export type Command = keyof typeof commands;
 
 const options = {
     model: { type: "string", short: "m", help: "name, path or address" },
-    threads: { type: "string", short: "t", help: "threads (bench: a list, 1,2)" },
+    threads: {
+        type: "string",
+        short: "t",
+        help: "threads (bench: a list, 1,2)",
+    },
     context: { type: "string", short: "c", help: "positions of the session" },
     "max-tokens": { type: "string", short: "n", help: "longest answer" },
     temperature: { type: "string", help: "0 takes the best token" },
@@ -82,7 +86,11 @@ export function suggestion(word: string, known: readonly string[]): string {
 export function readArgs(argv: readonly string[]): Args {
     let parsed;
     try {
-        parsed = parseArgs({ args: [...argv], options, allowPositionals: true });
+        parsed = parseArgs({
+            args: [...argv],
+            options,
+            allowPositionals: true,
+        });
     } catch (cause) {
         const message = cause instanceof Error ? cause.message : String(cause);
         const name = /'--([\w-]+)/.exec(message)?.[1] ?? "";

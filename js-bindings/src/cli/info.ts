@@ -33,8 +33,14 @@ export async function info(args: Args, signal: AbortSignal): Promise<void> {
     if (args.values.json) {
         const { version, headerBytes, fileBytes, metadata, tensors } = file;
         const all = {
-            version, headerBytes, fileBytes, parameters: file.parameters,
-            architecture: file.architecture, forecast, metadata, tensors,
+            version,
+            headerBytes,
+            fileBytes,
+            parameters: file.parameters,
+            architecture: file.architecture,
+            forecast,
+            metadata,
+            tensors,
         };
         const plain = (_: string, v: unknown) =>
             typeof v === "bigint" ? String(v) : v;

@@ -5,7 +5,8 @@ import type { Progress } from "../types.js";
 export const isTerminal = process.stderr.isTTY === true;
 const colourful = isTerminal && !process.env["NO_COLOR"];
 
-export const dim = (text: string) => (colourful ? `\x1b[2m${text}\x1b[22m` : text);
+export const dim = (text: string) =>
+    colourful ? `\x1b[2m${text}\x1b[22m` : text;
 export const bold = (text: string) =>
     colourful ? `\x1b[1m${text}\x1b[22m` : text;
 
@@ -43,7 +44,8 @@ function line(progress: Progress): string {
     } else parts.push(amount(loaded));
     if (rate > 0) {
         parts.push(`${amount(Math.round(rate))}/s`);
-        if (total > loaded) parts.push(`${Math.ceil((total - loaded) / rate)} s`);
+        if (total > loaded)
+            parts.push(`${Math.ceil((total - loaded) / rate)} s`);
     }
     return parts.join("  ");
 }

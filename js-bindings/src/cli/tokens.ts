@@ -36,7 +36,12 @@ export async function score(args: Args, signal: AbortSignal): Promise<void> {
     const tokens = await model.tokenize(text);
     const session = await model.createSession(
         args.values.context === undefined
-            ? { contextLength: Math.min(model.contextLength, tokens.length + 1) }
+            ? {
+                  contextLength: Math.min(
+                      model.contextLength,
+                      tokens.length + 1,
+                  ),
+              }
             : {},
     );
     const { logprobs } = await session.score(tokens, { signal });
