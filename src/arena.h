@@ -2,7 +2,8 @@
  *
  * The same function describes an object's parts twice: over a measuring arena
  * (base NULL), which only adds up, and over the block of that size. All parts
- * are 64-byte aligned. A measuring arena that overflows stays overflowed. */
+ * are 64-byte aligned. A measuring arena that overflows stays overflowed, and
+ * goes on adding up, so that it can be told what was missing. */
 #ifndef PIPIT_ARENA_H
 #define PIPIT_ARENA_H
 
@@ -14,10 +15,13 @@ typedef struct pipit_arena {
     uint8_t *base; /* NULL: measuring */
     size_t used;
     size_t capacity;
-    bool overflow;
+    uint64_t wanted; /* used, and also what no address space here can hold */
+    bool overflow;   /* it can't */
 } pipit_arena;
 
-/* count * size bytes, not cleared; NULL while measuring. */
+/* That many bytes, not cleared; NULL while measuring. */
+void *pipit_arena_take_bytes(pipit_arena *arena, uint64_t bytes);
+/* count * size bytes. */
 void *pipit_arena_take(pipit_arena *arena, size_t count, size_t size);
 
 /* The platform's allocator: malloc natively, linear memory in a module. */

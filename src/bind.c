@@ -186,7 +186,6 @@ static pipit_status place_matrix(binder *b, const pipit_tensor *t,
         !pipit_layout_group_bytes(t->type, (uint32_t)t->dims[0], &group_bytes))
         return too_large(b, t);
     uint8_t *groups = pipit_arena_take(b->arena, (size_t)n_groups, group_bytes);
-    if (b->arena->overflow) return too_large(b, t);
     size_t piece = (size_t)(t->n_bytes / t->dims[1]) * PIPIT_GROUP_ROWS;
     if (piece > b->staging_bytes) b->staging_bytes = piece;
     if (field)
@@ -202,7 +201,6 @@ static pipit_status place_vector(binder *b, const pipit_tensor *t,
                                  float **out) {
     if (t->dims[0] > SIZE_MAX) return too_large(b, t);
     *out = pipit_arena_take(b->arena, (size_t)t->dims[0], sizeof(float));
-    if (b->arena->overflow) return too_large(b, t);
     if (t->n_bytes > b->staging_bytes) b->staging_bytes = (size_t)t->n_bytes;
     return PIPIT_OK;
 }

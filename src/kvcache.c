@@ -25,17 +25,13 @@ void pipit_kvcache_carve(const pipit_hparams *h,
     for (uint32_t i = 0; i < h->n_layers; i++) {
         const pipit_layer_params *p = &layers[i];
         uint32_t capacity = capacity_of(p, n_context, n_batch);
-        size_t head_bytes = element * h->head_dim, all;
-        if (!pipit_mul_size(head_bytes, capacity, &head_bytes) ||
-            !pipit_mul_size(head_bytes, p->n_kv_heads, &all)) {
-            arena->overflow = true;
-            return;
-        }
-        uint8_t *keys = pipit_arena_take(arena, all, 1);
-        uint8_t *values = pipit_arena_take(arena, all, 1);
+        uint64_t head_bytes = (uint64_t)element * h->head_dim * capacity;
+        uint64_t all = head_bytes * p->n_kv_heads;
+        uint8_t *keys = pipit_arena_take_bytes(arena, all);
+        uint8_t *values = pipit_arena_take_bytes(arena, all);
         if (arena->base)
             kv->layers[i] = (pipit_kv_layer){.keys = keys, .values = values,
-                                             .head_bytes = head_bytes,
+                                             .head_bytes = (size_t)head_bytes,
                                              .capacity = capacity,
                                              .window = p->window};
     }

@@ -16,7 +16,8 @@ static pipit_model *carve_structs(pipit_arena *arena, uint32_t n_layers,
 typedef struct plan {
     pipit_hparams h;
     pipit_layer_params layers[PIPIT_MAX_LAYERS];
-    size_t block_bytes, n_slots, staging_bytes;
+    uint64_t block_bytes;
+    size_t n_slots, staging_bytes;
 } plan;
 
 static pipit_status make_plan(const pipit_file *file, plan *p,
@@ -29,7 +30,7 @@ static pipit_status make_plan(const pipit_file *file, plan *p,
     carve_structs(&arena, p->h.n_layers, &layers);
     s = pipit_bind(file, &p->h, p->layers, &arena, NULL, NULL, &p->n_slots,
                    &p->staging_bytes, error);
-    p->block_bytes = arena.used;
+    p->block_bytes = arena.wanted;
     return s;
 }
 
@@ -59,7 +60,7 @@ static uint64_t count_parameters(const pipit_file *file) {
 static pipit_status fill_model(const pipit_file *file, const plan *p,
                                void *block, pipit_loader *loader,
                                pipit_model **out) {
-    pipit_arena arena = {.base = block, .capacity = p->block_bytes};
+    pipit_arena arena = {.base = block, .capacity = (size_t)p->block_bytes};
     pipit_layer *layers;
     pipit_model *model = carve_structs(&arena, p->h.n_layers, &layers);
     size_t n_slots, staging_bytes;
@@ -76,10 +77,10 @@ static pipit_status fill_model(const pipit_file *file, const plan *p,
     return PIPIT_OK;
 }
 
-static pipit_status no_memory(pipit_error *error, size_t bytes) {
+static pipit_status no_memory(pipit_error *error, uint64_t bytes) {
     return pipit_fail(error, PIPIT_E_MEMORY, PIPIT_NO_OFFSET,
                       "the model needs %u bytes of memory and can't get them",
-                      (uint64_t)bytes);
+                      bytes);
 }
 
 pipit_status pipit_model_open(const pipit_file *file, pipit_engine *engine,
@@ -93,13 +94,19 @@ pipit_status pipit_model_open(const pipit_file *file, pipit_engine *engine,
                           "the header is not complete");
     pipit_status s = make_plan(file, &p, error);
     if (s != PIPIT_OK) return s;
+    if (p.block_bytes > SIZE_MAX)
+        return pipit_fail(error, PIPIT_E_TOO_LARGE, PIPIT_NO_OFFSET,
+                          "the model needs %u bytes, more than this address "
+                          "space has",
+                          p.block_bytes);
     a = pipit_allocator_or_platform(a);
+    size_t block_bytes = (size_t)p.block_bytes;
     size_t loader_bytes = pipit_loader_measure(p.n_slots, p.staging_bytes);
-    void *block = pipit_take(a, p.block_bytes);
-    if (!block) return no_memory(error, p.block_bytes);
+    void *block = pipit_take(a, block_bytes);
+    if (!block) return no_memory(error, block_bytes);
     void *loader_block = pipit_take(a, loader_bytes);
     if (!loader_block) {
-        pipit_give(a, block, p.block_bytes);
+        pipit_give(a, block, block_bytes);
         return no_memory(error, loader_bytes);
     }
     pipit_loader *loader =
@@ -109,7 +116,7 @@ pipit_status pipit_model_open(const pipit_file *file, pipit_engine *engine,
     pipit_loader_start(loader);
     model->engine = engine;
     model->allocator = a;
-    model->block_bytes = p.block_bytes;
+    model->block_bytes = block_bytes;
     model->n_parameters = count_parameters(file);
     model->loader = loader;
     *out = model;

@@ -33,7 +33,7 @@ typedef struct parts {
     float *last_logits;
     pipit_pass pass;
     pipit_kvcache kv;
-    size_t scratch_bytes; /* all but the cache */
+    uint64_t scratch_bytes; /* all but the cache */
 } parts;
 
 static parts carve(const pipit_hparams *h, const pipit_layer_params *layers,
@@ -46,13 +46,13 @@ static parts carve(const pipit_hparams *h, const pipit_layer_params *layers,
     p.last_logits =
         pipit_arena_take(arena, pipit_vocab_stride(h), sizeof(float));
     pipit_pass_carve(h, layers, kernels, n_context, n_threads, arena, &p.pass);
-    p.scratch_bytes = arena->used;
+    p.scratch_bytes = arena->wanted;
     pipit_kvcache_carve(h, layers, n_context, p.pass.n_batch, kv_type, arena,
                         &p.kv);
     return p;
 }
 
-bool pipit_session_measure(const pipit_hparams *h,
+void pipit_session_measure(const pipit_hparams *h,
                            const pipit_layer_params *layers,
                            const pipit_kernels *kernels, uint32_t n_threads,
                            const pipit_session_options *options,
@@ -62,8 +62,7 @@ bool pipit_session_measure(const pipit_hparams *h,
                     pipit_session_context(h, options),
                     options ? options->kv_type : PIPIT_KV_F16, &arena);
     *scratch_bytes = p.scratch_bytes;
-    *kv_bytes = arena.used - p.scratch_bytes;
-    return !arena.overflow;
+    *kv_bytes = arena.wanted - p.scratch_bytes;
 }
 
 static pipit_status check_options(const pipit_model *model,
@@ -108,7 +107,7 @@ pipit_status pipit_session_open(pipit_model *model,
         return pipit_fail(error, PIPIT_E_MEMORY, PIPIT_NO_OFFSET,
                           "a session of %u tokens needs %u bytes of memory and "
                           "can't get them",
-                          (uint64_t)n_context, (uint64_t)bytes);
+                          (uint64_t)n_context, arena.wanted);
     arena = (pipit_arena){.base = block, .capacity = bytes};
     parts p =
         carve(&model->h, layers, kernels, n_threads, n_context, type, &arena);

@@ -10,8 +10,8 @@
 #include "forward.h"
 
 /* Bytes of the cache and of all the rest of a session's block, for
- * n_context > 0; false when they don't fit the address space. */
-bool pipit_session_measure(const pipit_hparams *h,
+ * n_context > 0; they may be more than the address space has. */
+void pipit_session_measure(const pipit_hparams *h,
                            const pipit_layer_params *layers,
                            const pipit_kernels *kernels, uint32_t n_threads,
                            const pipit_session_options *options,

@@ -96,7 +96,11 @@ test("sessions larger than the memory", async (t) => {
     );
     assert.ok((error.details.forecast?.kvCache ?? 0) > 2 ** 31);
     assert.ok((error.details.available ?? Infinity) < 2 ** 31);
-    await rejects(model.createSession({ contextLength: context }), "too-large");
+    const larger = await rejects(
+        model.createSession({ contextLength: context }),
+        "out-of-memory",
+    );
+    assert.ok((larger.details.forecast?.kvCache ?? 0) > 2 ** 32);
     await rejects(
         model.createSession({ contextLength: context + 1 }),
         "context-overflow",
@@ -111,12 +115,37 @@ test("a model beyond 4 GiB is refused by its header", async () => {
         new Blob([
             tinyModel({ embedding: 6144, layers, headerOnly: true }),
         ]).stream();
-    await rejects(loadModel(large(32), one), "too-large");
+    const error = await rejects(
+        loadModel(large(32), one),
+        "out-of-memory",
+        /the model needs 43\.\d\d GB, a module here holds at most 4\.\d\d GB/,
+    );
+    assert.ok((error.details.forecast?.weights ?? 0) > 2 ** 34);
+    assert.deepEqual(
+        (await inspect(large(32))).forecast(one),
+        error.details.forecast,
+    );
     const info = await inspect(large(2));
     const { weights } = info.forecast();
     assert.ok(weights > 2 ** 31 && weights < 2 ** 32);
     // What fits is taken, and given back when the weights don't come.
     await rejects(loadModel(large(2), one), "truncated-file", /token_embd/);
+});
+
+test("a header beyond 256 MiB is refused where it says so", async () => {
+    const bytes = new DataView(new ArrayBuffer(56));
+    const key = "general.name";
+    bytes.setUint32(0, 0x46554747, true); // GGUF
+    bytes.setUint32(4, 3, true);
+    bytes.setBigUint64(16, 1n, true);
+    bytes.setBigUint64(24, BigInt(key.length), true);
+    new Uint8Array(bytes.buffer).set(new TextEncoder().encode(key), 32);
+    bytes.setUint32(44, 8, true); // a string
+    bytes.setBigUint64(48, 300_000_000n, true);
+    const endless = new ReadableStream({
+        start: (controller) => controller.enqueue(new Uint8Array(bytes.buffer)),
+    });
+    await rejects(loadModel(endless, one), "too-large", /256 MiB/);
 });
 
 test("places that can't run it", async () => {

@@ -39,6 +39,16 @@ static void overflow_stays(void) {
     CHECK(sum.overflow);
 }
 
+static void what_was_missing_is_told(void) {
+    pipit_arena a = {0}; /* more than 32 bits, at least */
+    for (int i = 0; i < 3; i++) pipit_arena_take_bytes(&a, 3000000000);
+    CHECK_EQ_U64(a.wanted, (uint64_t)9000000000);
+    CHECK(a.overflow == (a.wanted > SIZE_MAX));
+    pipit_arena_take_bytes(&a, UINT64_MAX - 5);
+    CHECK(a.overflow);
+    CHECK_EQ_U64(a.wanted, UINT64_MAX);
+}
+
 static void platform_allocates(void) {
     const pipit_allocator *a = pipit_allocator_or_platform(NULL);
     CHECK(a == pipit_platform_allocator());
@@ -68,6 +78,7 @@ static void given_allocator_wins(void) {
 int main(void) {
     CASE(measures_what_it_carves);
     CASE(overflow_stays);
+    CASE(what_was_missing_is_told);
     CASE(platform_allocates);
     CASE(given_allocator_wins);
     return check_done();
