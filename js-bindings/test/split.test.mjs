@@ -99,7 +99,8 @@ test("the headers of all parts make one description", async (t) => {
     );
     const last = split.tensors.at(-1);
     assert.equal(last?.part, 2);
-    assert.equal(Number(last?.offset) + Number(last?.bytes), parts[2]?.length);
+    const end = Number(last?.offset) + Number(last?.bytes);
+    assert.equal(Math.ceil(end / 32) * 32, parts[2]?.length);
 });
 
 test("the vocabulary is in the first part", async (t) => {

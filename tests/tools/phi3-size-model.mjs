@@ -18,7 +18,7 @@ const nLayers = Number(layers);
 const embedding = 3072;
 const feedForward = 8192;
 const vocabulary = 32064;
-const tokens = [...byteLetters, ...special];
+const tokens = [...byteLetters, ...special, "ĠĠ"];
 while (tokens.length < vocabulary) tokens.push(`<unused${tokens.length}>`);
 
 const random = randomFrom(1);
