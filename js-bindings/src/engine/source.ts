@@ -116,16 +116,25 @@ export async function openUrl(
     );
 }
 
-const BLOB_PIECE = 1 << 20;
+const BLOB_PIECE = 4 << 20;
 
+/** Reads one piece ahead: a browser fetches it from another process. */
 export function openBlob(blob: Blob): ByteSource {
     let offset = 0;
-    return new PieceSource(blob.size, async () => {
-        if (offset >= blob.size) return null;
-        const piece = blob.slice(offset, offset + BLOB_PIECE);
+    const read = () => {
+        if (offset >= blob.size) return undefined;
+        const piece = blob.slice(offset, offset + BLOB_PIECE).arrayBuffer();
         offset += BLOB_PIECE;
+        piece.catch(() => {}); // told when it is awaited
+        return piece;
+    };
+    let next: Promise<ArrayBuffer> | undefined;
+    return new PieceSource(blob.size, async () => {
+        const piece = next ?? read();
+        if (!piece) return null;
+        next = read();
         try {
-            return new Uint8Array(await piece.arrayBuffer());
+            return new Uint8Array(await piece);
         } catch (cause) {
             throw new PipitError("io", "the file can no longer be read", {
                 cause,

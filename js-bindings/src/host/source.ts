@@ -2,7 +2,6 @@
  * own thread reads headers, the worker of a model reads files. */
 import { locate } from "#platform";
 import {
-    openBlob,
     openBytes,
     openStream,
     type ByteSource,
@@ -21,11 +20,10 @@ export interface HostSource {
 
 type BytesLike = Exclude<
     ModelSource,
-    string | URL | readonly (string | URL | Blob)[]
+    string | URL | Blob | readonly (string | URL | Blob)[]
 >;
 
 function bytesOf(source: BytesLike): ByteSource {
-    if (source instanceof Blob) return openBlob(source);
     if (source instanceof ReadableStream) return openStream(source);
     if (source instanceof ArrayBuffer) return openBytes(new Uint8Array(source));
     if (ArrayBuffer.isView(source))
@@ -62,6 +60,8 @@ export async function describeSource(
     options: SourceOptions,
 ): Promise<HostSource> {
     if (Array.isArray(source)) return describeList(source, options);
+    if (source instanceof Blob)
+        return { specs: [{ kind: "blob", blob: source }], bytes: undefined };
     if (typeof source !== "string" && !(source instanceof URL)) {
         const bytes = bytesOf(source as BytesLike);
         return { specs: [{ kind: "pull", total: bytes.total }], bytes };
