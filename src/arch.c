@@ -97,13 +97,38 @@ static pipit_status read_counts(const pipit_file *f, pipit_hparams *h,
                           "%s.attention.layer_norm_rms_epsilon is missing or "
                           "not positive",
                           a->name);
-    uint32_t n_experts = 0;
-    if ((s = read_u32(f, a, "expert_count", &n_experts, e))) return s;
-    if (n_experts > 0)
+    return PIPIT_OK;
+}
+
+/* n_ff becomes that of one expert. */
+static pipit_status read_experts(const pipit_file *f, pipit_hparams *h,
+                                 pipit_layer_params *layers, pipit_error *e) {
+    const pipit_arch *a = h->arch;
+    uint32_t n_ff = 0;
+    pipit_status s;
+    if (!a->experts) {
+        if ((s = read_u32(f, a, "expert_count", &h->n_experts, e))) return s;
+        if (h->n_experts > 0)
+            return pipit_fail(e, PIPIT_E_UNSUPPORTED, PIPIT_NO_OFFSET,
+                              "%s.expert_count is %u: mixtures of experts are "
+                              "not supported for this architecture",
+                              a->name, (uint64_t)h->n_experts);
+        return PIPIT_OK;
+    }
+    if ((s = need_positive(f, a, "expert_count", PIPIT_MAX_EXPERTS,
+                           &h->n_experts, e)) ||
+        (s = need_positive(f, a, "expert_used_count", h->n_experts,
+                           &h->n_experts_used, e)) ||
+        (s = need_positive(f, a, "expert_feed_forward_length", 1u << 24, &n_ff,
+                           e)) ||
+        (s = read_f32(f, a, "expert_weights_scale", &h->expert_scale, e)))
+        return s;
+    if (h->expert_scale == 0.0f) h->expert_scale = 1.0f;
+    if (n_ff % 4 != 0 || h->n_embd % 4 != 0)
         return pipit_fail(e, PIPIT_E_UNSUPPORTED, PIPIT_NO_OFFSET,
-                          "%s.expert_count is %u: mixtures of experts are not "
-                          "supported for this architecture",
-                          a->name, (uint64_t)n_experts);
+                          "%s: experts of %u x %u, no multiples of 4", a->name,
+                          (uint64_t)h->n_embd, (uint64_t)n_ff);
+    for (uint32_t l = 0; l < h->n_layers; l++) layers[l].n_ff = n_ff;
     return PIPIT_OK;
 }
 
@@ -199,18 +224,20 @@ static pipit_status read_layers(const pipit_file *f, pipit_hparams *h,
         (s = read_per_layer(f, h, "feed_forward_length", 1u << 24, ff, e)))
         return s;
     for (uint32_t l = 0; l < h->n_layers; l++) {
-        if (kv[l] == 0 || h->n_heads % kv[l] != 0)
+        bool is_convolution = h->arch->convolutions && kv[l] == 0;
+        if (!is_convolution && (kv[l] == 0 || h->n_heads % kv[l] != 0))
             return pipit_fail(e, PIPIT_E_MODEL, PIPIT_NO_OFFSET,
                               "%s: %u heads over %u key-value heads in layer "
                               "%u",
                               h->arch->name, (uint64_t)h->n_heads,
                               (uint64_t)kv[l], (uint64_t)l);
-        if (ff[l] == 0)
+        if (ff[l] == 0 && !h->arch->experts)
             return pipit_fail(e, PIPIT_E_MODEL, PIPIT_NO_OFFSET,
                               "%s.feed_forward_length is missing or 0",
                               h->arch->name);
         layers[l] = (pipit_layer_params){
-            .n_kv_heads = kv[l], .n_ff = ff[l], .uses_rope = true};
+            .n_kv_heads = kv[l], .n_ff = ff[l], .uses_rope = true,
+            .is_convolution = is_convolution};
     }
     return PIPIT_OK;
 }
@@ -304,6 +331,72 @@ static pipit_status adjust_smollm3(const pipit_file *f, pipit_hparams *h,
     return PIPIT_OK;
 }
 
+/* Scales of its own at every joint; 0 or nothing: none. */
+static pipit_status adjust_granite(const pipit_file *f, pipit_hparams *h,
+                                   pipit_layer_params *layers,
+                                   pipit_error *e) {
+    float logits = 0;
+    bool turns = true;
+    pipit_status s;
+    if ((s = read_f32(f, h->arch, "embedding_scale", &h->embed_scale, e)) ||
+        (s = read_f32(f, h->arch, "residual_scale", &h->residual_scale, e)) ||
+        (s = read_f32(f, h->arch, "logit_scale", &logits, e)) ||
+        (s = pipit_gguf_bool(f, key_of(h->arch, "rope.scaling.finetuned").text,
+                             &turns, e)))
+        return s;
+    if (h->embed_scale == 0.0f) h->embed_scale = 1.0f;
+    if (h->residual_scale == 0.0f) h->residual_scale = 1.0f;
+    if (logits != 0.0f) h->logit_scale = 1.0f / logits;
+    for (uint32_t l = 0; l < h->n_layers; l++) layers[l].uses_rope = turns;
+    return PIPIT_OK;
+}
+
+/* Windowed layers (three of four) turn as trained, without scaling. */
+static pipit_status adjust_olmo2(const pipit_file *f, pipit_hparams *h,
+                                 pipit_layer_params *layers, pipit_error *e) {
+    h->rope_windowed = (pipit_rope_params){.base = h->rope_windowed.base,
+                                           .factor = 1.0f,
+                                           .attn_factor = 1.0f};
+    return read_windows(f, h, layers, 0, 4, e);
+}
+
+/* The 32B model has windows in three of four layers, and RoPE only there. */
+static pipit_status adjust_exaone4(const pipit_file *f, pipit_hparams *h,
+                                   pipit_layer_params *layers,
+                                   pipit_error *e) {
+    pipit_status s;
+    if (h->n_layers != 64) return PIPIT_OK;
+    if ((s = read_windows(f, h, layers, 4096, 4, e))) return s;
+    for (uint32_t l = 0; l < h->n_layers; l++)
+        layers[l].uses_rope = layers[l].window > 0;
+    return PIPIT_OK;
+}
+
+/* A longer context by a larger base (NTK): base * alpha^(dim / (dim - 2)). */
+static pipit_status adjust_hunyuan(const pipit_file *f, pipit_hparams *h,
+                                   pipit_layer_params *layers,
+                                   pipit_error *e) {
+    float alpha = 0;
+    (void)layers;
+    pipit_status s = read_f32(f, h->arch, "rope.scaling.alpha", &alpha, e);
+    if (s == PIPIT_OK && alpha > 0.0f && h->head_dim > 2)
+        h->rope.base *= (float)pipit_pow(
+            alpha, h->head_dim / (h->head_dim - 2.0));
+    return s;
+}
+
+static pipit_status adjust_lfm2(const pipit_file *f, pipit_hparams *h,
+                                pipit_layer_params *layers, pipit_error *e) {
+    uint32_t window = 0;
+    pipit_status s = need_positive(f, h->arch, "shortconv.l_cache",
+                                   PIPIT_MAX_TAPS, &h->n_taps, e);
+    if (s == PIPIT_OK)
+        s = read_u32(f, h->arch, "attention.sliding_window", &window, e);
+    for (uint32_t l = 0; l < h->n_layers; l++)
+        if (!layers[l].is_convolution) layers[l].window = window;
+    return s;
+}
+
 static const pipit_arch families[] = {
     {.name = "llama", .rope = PIPIT_ROPE_NORM, .output_norm = "output_norm"},
     {.name = "qwen2", .rope = PIPIT_ROPE_NEOX, .output_norm = "output_norm"},
@@ -321,6 +414,25 @@ static const pipit_arch families[] = {
      .fused = true},
     {.name = "smollm3", .rope = PIPIT_ROPE_NORM, .output_norm = "output_norm",
      .adjust = adjust_smollm3},
+    {.name = "granite", .rope = PIPIT_ROPE_NORM, .output_norm = "output_norm",
+     .adjust = adjust_granite},
+    {.name = "olmo2", .rope = PIPIT_ROPE_NEOX, .output_norm = "output_norm",
+     .no_pre_norms = true, .post_norms = true, .qk_norm = true,
+     .qk_norm_wide = true, .adjust = adjust_olmo2},
+    {.name = "ernie4_5", .rope = PIPIT_ROPE_NORM,
+     .output_norm = "output_norm"},
+    {.name = "hunyuan-dense", .rope = PIPIT_ROPE_NEOX,
+     .output_norm = "output_norm", .qk_norm = true, .qk_norm_last = true,
+     .adjust = adjust_hunyuan},
+    {.name = "exaone4", .rope = PIPIT_ROPE_NEOX, .output_norm = "output_norm",
+     .no_pre_norms = true, .post_norms = true, .qk_norm = true,
+     .adjust = adjust_exaone4},
+    {.name = "bitnet", .rope = PIPIT_ROPE_NEOX, .output_norm = "output_norm",
+     .sub_norms = true},
+    {.name = "lfm2", .rope = PIPIT_ROPE_NEOX, .output_norm = "token_embd_norm",
+     .qk_norm = true, .convolutions = true, .adjust = adjust_lfm2},
+    {.name = "qwen3moe", .rope = PIPIT_ROPE_NEOX,
+     .output_norm = "output_norm", .qk_norm = true, .experts = true},
 };
 
 const pipit_arch *pipit_arch_find(pipit_string name) {
@@ -376,8 +488,10 @@ pipit_status pipit_arch_read(const pipit_file *file, pipit_hparams *h,
         (s = read_counts(file, h, error)) ||
         (s = read_vocab_size(file, h, error)) ||
         (s = read_heads(file, h, error)) || (s = read_rope(file, h, error)) ||
-        (s = read_layers(file, h, layers, error)))
+        (s = read_layers(file, h, layers, error)) ||
+        (s = read_experts(file, h, layers, error)))
         return s;
+    h->residual_scale = h->logit_scale = 1.0f;
     h->embed_scale =
         h->arch->scales_embeddings ? pipit_sqrtf((float)h->n_embd) : 1.0f;
     h->attn_scale = 1.0f / pipit_sqrtf((float)h->head_dim);

@@ -19,6 +19,8 @@ typedef enum pipit_rope_scaling {
 
 #define PIPIT_MAX_LAYERS 512u
 #define PIPIT_MAX_HEADS 1024u
+#define PIPIT_MAX_EXPERTS 1024u
+#define PIPIT_MAX_TAPS 64u
 
 /* One RoPE: base, scaling, magnitude. */
 typedef struct pipit_rope_params {
@@ -37,6 +39,7 @@ typedef struct pipit_layer_params {
     uint32_t window; /* 0: sees every earlier position */
     bool uses_rope;
     bool windowed_rope; /* takes rope_windowed instead of rope */
+    bool is_convolution; /* a short convolution stands for attention */
 } pipit_layer_params;
 
 typedef struct pipit_hparams {
@@ -44,11 +47,16 @@ typedef struct pipit_hparams {
     uint32_t n_vocab, n_embd, n_layers, n_context;
     uint32_t n_heads, head_dim, n_rot;
     float norm_eps;
-    float embed_scale;   /* 1: embeddings as stored */
+    float embed_scale;    /* 1: embeddings as stored */
+    float residual_scale; /* of what a block adds; 1: as it is */
+    float logit_scale;    /* 1: as they are */
     float attn_scale;
     float attn_softcap;  /* 0: off */
     float logit_softcap; /* 0: off */
     pipit_rope_params rope, rope_windowed;
+    uint32_t n_taps;      /* of a short convolution, this position's included */
+    uint32_t n_experts, n_experts_used; /* 0: one feed-forward network */
+    float expert_scale;   /* of the experts' sum */
 } pipit_hparams;
 
 typedef struct pipit_arch {
@@ -57,9 +65,15 @@ typedef struct pipit_arch {
     const char *output_norm;  /* name of the last norm */
     bool gelu;                /* else SiLU */
     bool qk_norm;             /* per-head norm of q and k before RoPE */
+    bool qk_norm_wide;        /* over all heads at once instead */
+    bool qk_norm_last;        /* after RoPE instead */
+    bool no_pre_norms;        /* attention and FFN read the bare stream */
     bool post_norms;          /* norms on attention and FFN outputs */
+    bool sub_norms;           /* norms before attn_output and ffn_down */
     bool scales_embeddings;   /* by sqrt(n_embd) */
     bool fused;               /* attn_qkv, and ffn_up holds gate and up */
+    bool convolutions;        /* in layers without KV heads */
+    bool experts;
     /* What does not fit a column; NULL: nothing. Called last. */
     pipit_status (*adjust)(const pipit_file *file, pipit_hparams *h,
                            pipit_layer_params *layers, pipit_error *error);

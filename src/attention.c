@@ -33,10 +33,14 @@ static void place_head(const pipit_pass *p, const pipit_layer *l,
                        uint32_t token, float *head, const float *norm) {
     const pipit_hparams *h = &p->model->h;
     const float *table = l->params.windowed_rope ? p->rope_windowed : p->rope;
-    if (norm) p->kernels->rms_norm(head, norm, h->head_dim, h->norm_eps, head);
+    bool last = h->arch->qk_norm_last;
+    if (norm && !last)
+        p->kernels->rms_norm(head, norm, h->head_dim, h->norm_eps, head);
     if (l->params.uses_rope)
         pipit_rope_turn(h->arch->rope, table + (size_t)token * h->n_rot,
                         h->n_rot, head);
+    if (norm && last)
+        p->kernels->rms_norm(head, norm, h->head_dim, h->norm_eps, head);
 }
 
 static void place_item(const pipit_pass *p, const pipit_layer *l,
@@ -51,13 +55,28 @@ static void place_item(const pipit_pass *p, const pipit_layer *l,
              group * dim);
     add_bias(rows.k, l->attn_k_bias ? l->attn_k_bias + kv_offset : NULL, dim);
     add_bias(rows.v, l->attn_v_bias ? l->attn_v_bias + kv_offset : NULL, dim);
+    bool wide = h->arch->qk_norm_wide; /* done: pipit_attention_norm_wide */
     for (uint32_t i = 0; i < group; i++)
-        place_head(p, l, token, rows.q + (size_t)i * dim, l->attn_q_norm);
-    place_head(p, l, token, rows.k, l->attn_k_norm);
+        place_head(p, l, token, rows.q + (size_t)i * dim,
+                   wide ? NULL : l->attn_q_norm);
+    place_head(p, l, token, rows.k, wide ? NULL : l->attn_k_norm);
     size_t start = kv_head * cache->head_bytes;
     p->kernels->kv_store(rows.k, rows.v, dim, p->kv->type,
                          pipit_kv_slot(cache, p->start + token),
                          cache->keys + start, cache->values + start);
+}
+
+void pipit_attention_norm_wide(pipit_pass *pass, uint32_t layer,
+                               uint32_t thread, uint32_t n_threads) {
+    const pipit_layer *l = &pass->model->layers[layer];
+    uint32_t begin, end, n_q = l->attn_q.n_rows;
+    float eps = pass->model->h.norm_eps;
+    pipit_split(pass->n_tokens, thread, n_threads, &begin, &end);
+    for (uint32_t i = begin; i < end; i++) {
+        float *q = pass->qkv + i * pass->qkv_stride, *k = q + n_q;
+        pass->kernels->rms_norm(q, l->attn_q_norm, n_q, eps, q);
+        pass->kernels->rms_norm(k, l->attn_k_norm, l->attn_k.n_rows, eps, k);
+    }
 }
 
 void pipit_attention_place(pipit_pass *pass, uint32_t layer, uint32_t thread,
@@ -158,7 +177,7 @@ static void store_row(const pipit_pass *p, const attn_item *item, uint32_t row,
     size_t token = item->token + row / item->n_heads;
     size_t head = item->head + row % item->n_heads;
     float scale = 1.0f / sum;
-    float *to = p->heads + (token * p->model->h.n_heads + head) * dim;
+    float *to = p->heads + token * p->heads_stride + head * dim;
     for (uint32_t i = 0; i < dim; i++) to[i] = out[i] * scale;
 }
 

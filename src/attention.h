@@ -5,6 +5,9 @@
 
 #include "pass.h"
 
+/* Where norms of queries and keys go over all heads at once: those first. */
+void pipit_attention_norm_wide(pipit_pass *pass, uint32_t layer,
+                               uint32_t thread, uint32_t n_threads);
 /* Queries and keys of the batch get bias, norm and position; keys and values go
  * to the cache. */
 void pipit_attention_place(pipit_pass *pass, uint32_t layer, uint32_t thread,

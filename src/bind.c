@@ -6,7 +6,8 @@
 #define NAME_BYTES 64u
 
 typedef enum shape {
-    VOCAB, EMBD, HEADS, KV_HEADS, QKV, HEAD_DIM, FFN, GATE_UP, HALF_ROT, ONE
+    VOCAB, EMBD, HEADS, KV_HEADS, QKV, Q_NORM, K_NORM, FFN, GATE_UP, HALF_ROT,
+    TAPS, THREE_EMBD, EXPERTS, ONE
 } shape;
 
 typedef enum need {
@@ -16,15 +17,23 @@ typedef enum need {
     SPLIT_QKV, /* where attn_qkv is not */
     FUSED_FFN, /* ffn_up holds the gate too */
     SPLIT_FFN,
+    DENSE,
+    EXPERT,
+    ATTENTION,
+    CONVOLUTION,
     QK_NORM,
+    PRE_NORMS,
     POST_NORMS,
+    SUB_NORMS,
+    SPLIT_SCALE, /* of ffn_up, where it is by itself */
+    FUSED_SCALE,
     LONGROPE
 } need;
 
 typedef struct spec {
     const char *name; /* after "blk.N." for layers */
     size_t field;
-    shape cols, rows; /* rows ONE: a vector */
+    shape cols, rows; /* rows ONE: a vector; TAPS as columns: kept as f32 */
     need need;
 } spec;
 
@@ -34,6 +43,7 @@ typedef struct spec {
 static const spec model_specs[] = {
     {"token_embd.weight", IN_MODEL(token_embd), EMBD, VOCAB, ALWAYS},
     {"output.weight", IN_MODEL(output), EMBD, VOCAB, OPTIONAL},
+    {"output.scale", IN_MODEL(output.scale), ONE, ONE, OPTIONAL},
     {"output.bias", IN_MODEL(output_bias), VOCAB, ONE, OPTIONAL},
     {"rope_freqs.weight", IN_MODEL(rope_freqs), HALF_ROT, ONE, OPTIONAL},
     {"rope_factors_long.weight", IN_MODEL(rope_factors_long), HALF_ROT, ONE,
@@ -43,30 +53,49 @@ static const spec model_specs[] = {
 };
 
 static const spec layer_specs[] = {
-    {"attn_norm.weight", IN_LAYER(attn_norm), EMBD, ONE, ALWAYS},
+    {"attn_norm.weight", IN_LAYER(attn_norm), EMBD, ONE, PRE_NORMS},
     {"attn_qkv.weight", IN_LAYER(attn_qkv), EMBD, QKV, FUSED_QKV},
     {"attn_q.weight", IN_LAYER(attn_q), EMBD, HEADS, SPLIT_QKV},
     {"attn_k.weight", IN_LAYER(attn_k), EMBD, KV_HEADS, SPLIT_QKV},
     {"attn_v.weight", IN_LAYER(attn_v), EMBD, KV_HEADS, SPLIT_QKV},
-    {"attn_output.weight", IN_LAYER(attn_output), HEADS, EMBD, ALWAYS},
+    {"attn_output.weight", IN_LAYER(attn_output), HEADS, EMBD, ATTENTION},
     {"attn_q.bias", IN_LAYER(attn_q_bias), HEADS, ONE, OPTIONAL},
     {"attn_k.bias", IN_LAYER(attn_k_bias), KV_HEADS, ONE, OPTIONAL},
     {"attn_v.bias", IN_LAYER(attn_v_bias), KV_HEADS, ONE, OPTIONAL},
     {"attn_output.bias", IN_LAYER(attn_output_bias), EMBD, ONE, OPTIONAL},
-    {"attn_q_norm.weight", IN_LAYER(attn_q_norm), HEAD_DIM, ONE, QK_NORM},
-    {"attn_k_norm.weight", IN_LAYER(attn_k_norm), HEAD_DIM, ONE, QK_NORM},
+    {"attn_q_norm.weight", IN_LAYER(attn_q_norm), Q_NORM, ONE, QK_NORM},
+    {"attn_k_norm.weight", IN_LAYER(attn_k_norm), K_NORM, ONE, QK_NORM},
     {"post_attention_norm.weight", IN_LAYER(attn_post_norm), EMBD, ONE,
      POST_NORMS},
-    {"ffn_norm.weight", IN_LAYER(ffn_norm), EMBD, ONE, ALWAYS},
+    {"attn_sub_norm.weight", IN_LAYER(attn_sub_norm), HEADS, ONE, SUB_NORMS},
+    {"shortconv.in_proj.weight", IN_LAYER(conv_in), EMBD, THREE_EMBD,
+     CONVOLUTION},
+    {"shortconv.conv.weight", IN_LAYER(conv), TAPS, EMBD, CONVOLUTION},
+    {"shortconv.out_proj.weight", IN_LAYER(conv_out), EMBD, EMBD, CONVOLUTION},
+    {"ffn_norm.weight", IN_LAYER(ffn_norm), EMBD, ONE, PRE_NORMS},
     {"ffn_gate.weight", IN_LAYER(ffn_gate), EMBD, FFN, SPLIT_FFN},
     {"ffn_up.weight", IN_LAYER(ffn_up), EMBD, FFN, SPLIT_FFN},
     {"ffn_up.weight", IN_LAYER(ffn_gate_up), EMBD, GATE_UP, FUSED_FFN},
-    {"ffn_down.weight", IN_LAYER(ffn_down), FFN, EMBD, ALWAYS},
+    {"ffn_down.weight", IN_LAYER(ffn_down), FFN, EMBD, DENSE},
+    {"ffn_gate_inp.weight", IN_LAYER(ffn_router), EMBD, EXPERTS, EXPERT},
+    {"ffn_gate_exps.weight", IN_LAYER(ffn_gate), EMBD, FFN, EXPERT},
+    {"ffn_up_exps.weight", IN_LAYER(ffn_up), EMBD, FFN, EXPERT},
+    {"ffn_down_exps.weight", IN_LAYER(ffn_down), FFN, EMBD, EXPERT},
+    {"ffn_sub_norm.weight", IN_LAYER(ffn_sub_norm), FFN, ONE, SUB_NORMS},
     {"ffn_gate.bias", IN_LAYER(ffn_gate_bias), FFN, ONE, OPTIONAL},
     {"ffn_up.bias", IN_LAYER(ffn_up_bias), FFN, ONE, OPTIONAL},
     {"ffn_down.bias", IN_LAYER(ffn_down_bias), EMBD, ONE, OPTIONAL},
     {"post_ffw_norm.weight", IN_LAYER(ffn_post_norm), EMBD, ONE,
      POST_NORMS},
+    {"attn_qkv.scale", IN_LAYER(attn_qkv.scale), ONE, ONE, OPTIONAL},
+    {"attn_q.scale", IN_LAYER(attn_q.scale), ONE, ONE, OPTIONAL},
+    {"attn_k.scale", IN_LAYER(attn_k.scale), ONE, ONE, OPTIONAL},
+    {"attn_v.scale", IN_LAYER(attn_v.scale), ONE, ONE, OPTIONAL},
+    {"attn_output.scale", IN_LAYER(attn_output.scale), ONE, ONE, OPTIONAL},
+    {"ffn_gate.scale", IN_LAYER(ffn_gate.scale), ONE, ONE, OPTIONAL},
+    {"ffn_up.scale", IN_LAYER(ffn_up.scale), ONE, ONE, SPLIT_SCALE},
+    {"ffn_up.scale", IN_LAYER(ffn_gate_up.scale), ONE, ONE, FUSED_SCALE},
+    {"ffn_down.scale", IN_LAYER(ffn_down.scale), ONE, ONE, OPTIONAL},
 };
 
 typedef struct binder {
@@ -90,10 +119,14 @@ static uint64_t extent(const binder *b, shape s, uint32_t layer) {
         case HEADS: return q;
         case KV_HEADS: return kv;
         case QKV: return q + 2 * kv;
-        case HEAD_DIM: return h->head_dim;
+        case Q_NORM: return h->arch->qk_norm_wide ? q : h->head_dim;
+        case K_NORM: return h->arch->qk_norm_wide ? kv : h->head_dim;
         case FFN: return p->n_ff;
         case GATE_UP: return 2 * (uint64_t)p->n_ff;
         case HALF_ROT: return h->n_rot / 2;
+        case TAPS: return h->n_taps;
+        case THREE_EMBD: return 3 * (uint64_t)h->n_embd;
+        case EXPERTS: return h->n_experts;
         case ONE: break;
     }
     return 1;
@@ -132,17 +165,27 @@ typedef enum claim { SKIP, MAY, MUST } claim;
 /* Whether the model takes a tensor. */
 static claim claim_of(const binder *b, need n, const uint32_t *layer) {
     const pipit_arch *arch = b->h->arch;
+    bool conv = layer && b->layers[*layer].is_convolution;
     switch (n) {
         case ALWAYS: return MUST;
         case OPTIONAL: return MAY;
-        case FUSED_QKV: return arch->fused ? MUST : MAY;
+        case FUSED_QKV: return conv ? SKIP : arch->fused ? MUST : MAY;
         case SPLIT_QKV:
-            return arch->fused || find(b, "attn_qkv.weight", layer) ? SKIP
-                                                                    : MUST;
+            return conv || arch->fused || find(b, "attn_qkv.weight", layer)
+                       ? SKIP
+                       : MUST;
         case FUSED_FFN: return arch->fused ? MUST : SKIP;
-        case SPLIT_FFN: return arch->fused ? SKIP : MUST;
-        case QK_NORM: return arch->qk_norm ? MUST : SKIP;
+        case SPLIT_FFN: return arch->fused || arch->experts ? SKIP : MUST;
+        case DENSE: return arch->experts ? SKIP : MUST;
+        case EXPERT: return arch->experts ? MUST : SKIP;
+        case ATTENTION: return conv ? SKIP : MUST;
+        case CONVOLUTION: return conv ? MUST : SKIP;
+        case QK_NORM: return arch->qk_norm && !conv ? MUST : SKIP;
+        case PRE_NORMS: return arch->no_pre_norms ? SKIP : MUST;
         case POST_NORMS: return arch->post_norms ? MUST : SKIP;
+        case SUB_NORMS: return arch->sub_norms ? MUST : SKIP;
+        case SPLIT_SCALE: return arch->fused ? SKIP : MAY;
+        case FUSED_SCALE: return arch->fused ? MAY : SKIP;
         case LONGROPE:
             /* Files say it by the type of scaling, by the tensors, or both. */
             return b->h->rope.scaling == PIPIT_ROPE_LONG ||
@@ -154,15 +197,23 @@ static claim claim_of(const binder *b, need n, const uint32_t *layer) {
     return MUST;
 }
 
+static bool is_vector(const spec *s) {
+    return s->rows == ONE || s->cols == TAPS;
+}
+
 static pipit_status check_shape(binder *b, const spec *s,
                                 const pipit_tensor *t, uint32_t layer) {
     uint64_t cols = extent(b, s->cols, layer), rows = extent(b, s->rows, layer);
-    if (t->dims[0] != cols || t->dims[1] != rows || t->dims[2] != 1 ||
+    /* The router has a row for each expert, the others a matrix. */
+    uint64_t depth =
+        s->need == EXPERT && s->rows != EXPERTS ? b->h->n_experts : 1;
+    if (t->dims[0] != cols || t->dims[1] != rows || t->dims[2] != depth ||
         t->dims[3] != 1)
         return pipit_fail(b->error, PIPIT_E_MODEL, t->offset,
-                          "tensor %S is %u x %u, expected %u x %u", &t->name,
-                          t->dims[0], t->dims[1], cols, rows);
-    bool known = s->rows == ONE ? pipit_type(t->type)->dequantize != NULL
+                          "tensor %S is %u x %u x %u, expected %u x %u x %u",
+                          &t->name, t->dims[0], t->dims[1],
+                          t->dims[2] * t->dims[3], cols, rows, depth);
+    bool known = is_vector(s) ? pipit_type(t->type)->dequantize != NULL
                                 : pipit_layout_supports(t->type);
     if (!known)
         return pipit_fail(b->error, PIPIT_E_UNSUPPORTED, t->offset,
@@ -179,18 +230,18 @@ static pipit_status too_large(binder *b, const pipit_tensor *t) {
 
 static pipit_status place_matrix(binder *b, const pipit_tensor *t,
                                  pipit_matrix *field) {
-    uint64_t n_groups = (t->dims[1] + PIPIT_GROUP_ROWS - 1) / PIPIT_GROUP_ROWS;
+    uint64_t n_rows = t->dims[1] * t->dims[2]; /* as checked: below 2^63 */
+    uint64_t n_groups = (n_rows + PIPIT_GROUP_ROWS - 1) / PIPIT_GROUP_ROWS;
     size_t group_bytes;
-    if (t->dims[0] > UINT32_MAX || t->dims[1] > UINT32_MAX ||
-        n_groups > SIZE_MAX ||
+    if (t->dims[0] > UINT32_MAX || n_rows > UINT32_MAX ||
         !pipit_layout_group_bytes(t->type, (uint32_t)t->dims[0], &group_bytes))
         return too_large(b, t);
     uint8_t *groups = pipit_arena_take(b->arena, (size_t)n_groups, group_bytes);
-    size_t piece = (size_t)(t->n_bytes / t->dims[1]) * PIPIT_GROUP_ROWS;
+    size_t piece = (size_t)(t->n_bytes / n_rows) * PIPIT_GROUP_ROWS;
     if (piece > b->staging_bytes) b->staging_bytes = piece;
     if (field)
         *field = (pipit_matrix){.type = t->type,
-                                .n_rows = (uint32_t)t->dims[1],
+                                .n_rows = (uint32_t)n_rows,
                                 .n_cols = (uint32_t)t->dims[0],
                                 .group_bytes = group_bytes,
                                 .groups = groups};
@@ -199,8 +250,10 @@ static pipit_status place_matrix(binder *b, const pipit_tensor *t,
 
 static pipit_status place_vector(binder *b, const pipit_tensor *t,
                                  float **out) {
-    if (t->dims[0] > SIZE_MAX) return too_large(b, t);
-    *out = pipit_arena_take(b->arena, (size_t)t->dims[0], sizeof(float));
+    if (t->dims[0] > UINT32_MAX || t->dims[1] > UINT32_MAX)
+        return too_large(b, t);
+    *out = pipit_arena_take(b->arena, (size_t)t->dims[0],
+                            (size_t)t->dims[1] * sizeof(float));
     if (t->n_bytes > b->staging_bytes) b->staging_bytes = (size_t)t->n_bytes;
     return PIPIT_OK;
 }
@@ -220,7 +273,7 @@ static pipit_status bind_one(binder *b, const spec *s, const uint32_t *layer,
                           "missing tensor %s", full);
     }
     if ((status = check_shape(b, s, t, layer ? *layer : 0))) return status;
-    if (s->rows == ONE) {
+    if (is_vector(s)) {
         if ((status = place_vector(b, t, &slot.vector))) return status;
         if (base) memcpy(base + s->field, &slot.vector, sizeof slot.vector);
     } else {

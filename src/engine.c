@@ -27,7 +27,7 @@ static void carve_probe(pipit_arena *arena, size_t act_block_bytes, probe *p) {
     p->x = pipit_arena_take(arena, PROBE_COLS, sizeof(float));
     p->y = pipit_arena_take(arena, PROBE_ROWS, sizeof(float));
     p->w = (pipit_matrix){PIPIT_TYPE_Q4_0, PROBE_ROWS, PROBE_COLS, group_bytes,
-                          p->weights};
+                          p->weights, NULL};
 }
 
 pipit_status pipit_engine_probe(uint32_t i, const pipit_allocator *a) {

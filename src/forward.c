@@ -9,138 +9,42 @@
 
 #include "attention.h"
 #include "mathf.h"
+#include "mixture.h"
 #include "rope.h"
+#include "shortconv.h"
+#include "stage.h"
 
-typedef struct stage {
-    pipit_pass *pass;
-    uint32_t thread, n_threads;
-} stage;
-
-static void barrier(const stage *s) {
-    pipit_pool_barrier(s->pass->pool);
-}
-
-static bool is_float(const pipit_matrix *w) {
-    return w->type == PIPIT_TYPE_F32 || w->type == PIPIT_TYPE_F16 ||
-           w->type == PIPIT_TYPE_BF16;
-}
-
-static void prepare_row(const pipit_pass *p, const float *in, uint32_t n_cols,
-                        const float *norm, bool quantize, float *row,
-                        uint8_t *blocks) {
-    const pipit_kernels *k = p->kernels;
-    if (norm) {
-        k->rms_norm(in, norm, n_cols, p->model->h.norm_eps, row);
-        in = row;
-    }
-    if (quantize) k->quantize(in, n_cols, blocks);
-}
-
-/* Rows of `in` as inputs of a product: normed (norm may be NULL) and, for
- * quantized weights, quantized. Ends with all rows ready for every thread. */
-static pipit_acts prepare(const stage *s, const float *in, size_t in_stride,
-                          uint32_t n_cols, const float *norm, bool quantize) {
-    pipit_pass *p = s->pass;
-    if (p->n_tokens == 1) {
-        pipit_pass_thread *t = &p->threads[s->thread];
-        prepare_row(p, in, n_cols, norm, quantize, t->row, t->blocks);
-        return (pipit_acts){.x = norm ? t->row : in, .blocks = t->blocks};
-    }
-    uint32_t begin, end;
-    pipit_split(p->n_tokens, s->thread, s->n_threads, &begin, &end);
-    for (uint32_t i = begin; i < end; i++)
-        prepare_row(p, in + i * in_stride, n_cols, norm, quantize,
-                    p->h + i * p->row_stride, p->blocks + i * p->block_stride);
-    barrier(s);
-    return (pipit_acts){.x = norm ? p->h : in,
-                        .x_stride = norm ? p->row_stride : in_stride,
-                        .blocks = p->blocks,
-                        .block_stride = p->block_stride};
-}
-
-/* Rows [begin, end) of the weights that are this thread's. */
-typedef struct part {
-    uint32_t g0, g1;    /* groups */
-    uint32_t begin, end;
-} part;
-
-static part part_of(const stage *s, const pipit_matrix *w) {
-    part r;
-    pipit_split(pipit_matrix_n_groups(w), s->thread, s->n_threads, &r.g0,
-                &r.g1);
-    r.begin = r.g0 * PIPIT_GROUP_ROWS;
-    r.end = pipit_min_u32(r.g1 * PIPIT_GROUP_ROWS, w->n_rows);
-    if (r.begin > r.end) r.begin = r.end;
-    return r;
-}
-
-static void multiply(const stage *s, const pipit_matrix *w, uint32_t g0,
-                     uint32_t g1, const pipit_acts *acts, uint32_t n_rows,
-                     float *y, size_t y_stride) {
-    const pipit_kernels *k = s->pass->kernels;
-    if (g0 == g1) return;
-    if (n_rows == 1)
-        k->matvec(w, g0, g1, acts, y);
-    else
-        k->matmul(w, g0, g1, acts, n_rows, y, y_stride,
-                  s->pass->threads[s->thread].scratch);
-}
-
-/* This thread's rows of y = w . acts, for every token. */
-static part product(const stage *s, const pipit_matrix *w,
-                    const pipit_acts *acts, float *y, size_t y_stride) {
-    part r = part_of(s, w);
-    multiply(s, w, r.g0, r.g1, acts, s->pass->n_tokens, y, y_stride);
-    return r;
-}
-
-/* x += y (+ bias), y normed first where the family does so. This thread wrote
- * the columns r of y. Ends with x whole for every thread. */
-static void add_residual(const stage *s, part r, const float *bias,
-                         const float *post_norm) {
-    pipit_pass *p = s->pass;
-    uint32_t n_embd = p->model->h.n_embd, n = r.end - r.begin;
-    for (uint32_t i = 0; i < p->n_tokens; i++) {
-        float *y = p->y + i * p->embd_stride + r.begin;
-        if (bias) p->kernels->add(y, bias + r.begin, n);
-        if (!post_norm)
-            p->kernels->add(p->x + i * p->embd_stride + r.begin, y, n);
-    }
-    barrier(s);
-    if (!post_norm) return;
-    uint32_t begin, end;
-    pipit_split(p->n_tokens, s->thread, s->n_threads, &begin, &end);
-    for (uint32_t i = begin; i < end; i++) {
-        float *y = p->y + i * p->embd_stride;
-        p->kernels->rms_norm(y, post_norm, n_embd, p->model->h.norm_eps, y);
-        p->kernels->add(p->x + i * p->embd_stride, y, n_embd);
-    }
-    barrier(s);
-}
-
-static void attention(const stage *s, uint32_t layer) {
+static void attention(const pipit_stage *s, uint32_t layer) {
     pipit_pass *p = s->pass;
     const pipit_layer *l = &p->model->layers[layer];
     uint32_t n_q = l->attn_q.n_rows, n_kv = l->attn_k.n_rows;
-    bool quantize = !is_float(&l->attn_q) || !is_float(&l->attn_k) ||
-                    !is_float(&l->attn_v);
-    pipit_acts acts = prepare(s, p->x, p->embd_stride, p->model->h.n_embd,
-                              l->attn_norm, quantize);
-    product(s, &l->attn_q, &acts, p->qkv, p->qkv_stride);
-    product(s, &l->attn_k, &acts, p->qkv + n_q, p->qkv_stride);
-    product(s, &l->attn_v, &acts, p->qkv + n_q + n_kv, p->qkv_stride);
-    barrier(s);
+    bool quantize = !pipit_is_float(&l->attn_q) ||
+                    !pipit_is_float(&l->attn_k) || !pipit_is_float(&l->attn_v);
+    pipit_acts acts = pipit_stage_prepare(
+        s, p->x, p->embd_stride, p->model->h.n_embd, l->attn_norm, quantize);
+    pipit_stage_product(s, &l->attn_q, &acts, p->qkv, p->qkv_stride);
+    pipit_stage_product(s, &l->attn_k, &acts, p->qkv + n_q, p->qkv_stride);
+    pipit_stage_product(s, &l->attn_v, &acts, p->qkv + n_q + n_kv,
+                        p->qkv_stride);
+    pipit_stage_barrier(s);
+    if (p->model->h.arch->qk_norm_wide) {
+        pipit_attention_norm_wide(p, layer, s->thread, s->n_threads);
+        pipit_stage_barrier(s);
+    }
     pipit_attention_place(p, layer, s->thread, s->n_threads);
-    barrier(s);
+    pipit_stage_barrier(s);
     pipit_attention_attend(p, layer, s->thread, s->n_threads);
-    barrier(s);
-    acts = prepare(s, p->heads, n_q, n_q, NULL, !is_float(&l->attn_output));
-    part r = product(s, &l->attn_output, &acts, p->y, p->embd_stride);
-    add_residual(s, r, l->attn_output_bias, l->attn_post_norm);
+    pipit_stage_barrier(s);
+    acts = pipit_stage_prepare(s, p->heads, p->heads_stride, n_q,
+                               l->attn_sub_norm,
+                               !pipit_is_float(&l->attn_output));
+    pipit_part r = pipit_stage_product(s, &l->attn_output, &acts, p->y,
+                                       p->embd_stride);
+    pipit_stage_add_residual(s, r, l->attn_output_bias, l->attn_post_norm);
 }
 
 /* gate = act(gate) * up for the columns r, which this thread wrote. */
-static void activate(const stage *s, const pipit_layer *l, part r,
+static void activate(const pipit_stage *s, const pipit_layer *l, pipit_part r,
                      size_t up_offset) {
     pipit_pass *p = s->pass;
     const pipit_kernels *k = p->kernels;
@@ -157,24 +61,25 @@ static void activate(const stage *s, const pipit_layer *l, part r,
     }
 }
 
-static void feed_forward(const stage *s, uint32_t layer) {
+static void feed_forward(const pipit_stage *s, uint32_t layer) {
     pipit_pass *p = s->pass;
     const pipit_layer *l = &p->model->layers[layer];
     size_t up = p->ffn_stride / 2;
-    pipit_acts acts =
-        prepare(s, p->x, p->embd_stride, p->model->h.n_embd, l->ffn_norm,
-                !is_float(&l->ffn_gate) || !is_float(&l->ffn_up));
-    part r = product(s, &l->ffn_gate, &acts, p->ffn, p->ffn_stride);
-    product(s, &l->ffn_up, &acts, p->ffn + up, p->ffn_stride);
+    pipit_acts acts = pipit_stage_prepare(
+        s, p->x, p->embd_stride, p->model->h.n_embd, l->ffn_norm,
+        !pipit_is_float(&l->ffn_gate) || !pipit_is_float(&l->ffn_up));
+    pipit_part r =
+        pipit_stage_product(s, &l->ffn_gate, &acts, p->ffn, p->ffn_stride);
+    pipit_stage_product(s, &l->ffn_up, &acts, p->ffn + up, p->ffn_stride);
     activate(s, l, r, up);
-    barrier(s);
-    acts = prepare(s, p->ffn, p->ffn_stride, l->params.n_ff, NULL,
-                   !is_float(&l->ffn_down));
-    r = product(s, &l->ffn_down, &acts, p->y, p->embd_stride);
-    add_residual(s, r, l->ffn_down_bias, l->ffn_post_norm);
+    pipit_stage_barrier(s);
+    acts = pipit_stage_prepare(s, p->ffn, p->ffn_stride, l->params.n_ff,
+                               l->ffn_sub_norm, !pipit_is_float(&l->ffn_down));
+    r = pipit_stage_product(s, &l->ffn_down, &acts, p->y, p->embd_stride);
+    pipit_stage_add_residual(s, r, l->ffn_down_bias, l->ffn_post_norm);
 }
 
-static void embed(const stage *s) {
+static void embed(const pipit_stage *s) {
     pipit_pass *p = s->pass;
     const pipit_hparams *h = &p->model->h;
     uint32_t begin, end;
@@ -190,35 +95,37 @@ static void embed(const stage *s) {
                          h->n_rot, p->start + i,
                          p->rope_windowed + (size_t)i * h->n_rot);
     }
-    barrier(s);
+    pipit_stage_barrier(s);
 }
 
 /* Groups [g0, g1) of the vocabulary, for the rows whose logits are wanted. */
-static void read_logits(const stage *s, uint32_t g0, uint32_t g1) {
+static void read_logits(const pipit_stage *s, uint32_t g0, uint32_t g1) {
     pipit_pass *p = s->pass;
     const pipit_model *m = p->model;
     uint32_t all = p->n_tokens, n_rows = all - p->logit_row, a, b;
     /* The stages split p->n_tokens rows: here they are the wanted ones. */
-    stage rows = *s;
+    pipit_stage rows = *s;
     pipit_pass wanted = *p;
     wanted.n_tokens = n_rows;
     rows.pass = &wanted;
     pipit_acts acts =
-        prepare(&rows, p->x + p->logit_row * p->embd_stride, p->embd_stride,
-                m->h.n_embd, m->output_norm, !is_float(&m->output));
+        pipit_stage_prepare(&rows, p->x + p->logit_row * p->embd_stride,
+                            p->embd_stride, m->h.n_embd, m->output_norm,
+                            !pipit_is_float(&m->output));
     pipit_split(g1 - g0, s->thread, s->n_threads, &a, &b);
-    multiply(&rows, &m->output, g0 + a, g0 + b, &acts, n_rows, p->logits,
-             p->vocab_stride);
+    pipit_stage_multiply(&rows, &m->output, g0 + a, g0 + b, &acts, n_rows,
+                         p->logits, p->vocab_stride);
     uint32_t begin = (g0 + a) * PIPIT_GROUP_ROWS;
     uint32_t end = pipit_min_u32((g0 + b) * PIPIT_GROUP_ROWS, m->h.n_vocab);
     for (uint32_t i = 0; i < n_rows; i++)
         for (uint32_t v = begin; v < end; v++) {
             float *logit = p->logits + i * p->vocab_stride + v;
             float cap = m->h.logit_softcap;
+            if (m->h.logit_scale != 1.0f) *logit *= m->h.logit_scale;
             if (m->output_bias) *logit += m->output_bias[v];
             if (cap > 0) *logit = cap * pipit_tanhf(*logit / cap);
         }
-    barrier(s);
+    pipit_stage_barrier(s);
 }
 
 typedef struct step_job {
@@ -229,28 +136,31 @@ typedef struct step_job {
 
 static void run_step(void *context, uint32_t thread, uint32_t n_threads) {
     const step_job *job = context;
-    stage s = {job->pass, thread, n_threads};
+    pipit_stage s = {job->pass, thread, n_threads};
+    const pipit_model *m = job->pass->model;
     if (job->layer_begin == 0 && job->layer_end > 0) embed(&s);
     for (uint32_t l = job->layer_begin; l < job->layer_end; l++) {
-        attention(&s, l);
-        feed_forward(&s, l);
+        if (m->layers[l].params.is_convolution)
+            pipit_short_convolution(&s, l);
+        else
+            attention(&s, l);
+        if (m->h.n_experts > 0)
+            pipit_mixture_feed_forward(&s, l);
+        else
+            feed_forward(&s, l);
     }
     if (job->group_end > job->group_begin)
         read_logits(&s, job->group_begin, job->group_end);
 }
 
 static uint64_t layer_macs(const pipit_pass *p, uint32_t layer) {
-    const pipit_layer *l = &p->model->layers[layer];
-    uint64_t n = 0;
-    const pipit_matrix *w[] = {&l->attn_q,   &l->attn_k, &l->attn_v,
-                               &l->attn_output, &l->ffn_gate, &l->ffn_up,
-                               &l->ffn_down};
-    for (size_t i = 0; i < sizeof w / sizeof w[0]; i++)
-        n += (uint64_t)w[i]->n_rows * w[i]->n_cols;
+    const pipit_hparams *h = &p->model->h;
+    const pipit_layer_params *params = &p->model->layers[layer].params;
+    uint64_t n = pipit_layer_weights(h, params);
     /* and the keys and values that attention reads, floats at some quarter of
      * the rate */
     uint64_t seen = p->start + p->n_tokens;
-    n += 8 * seen * p->model->h.n_heads * p->model->h.head_dim;
+    if (!params->is_convolution) n += 8 * seen * h->n_heads * h->head_dim;
     return n * p->n_tokens;
 }
 

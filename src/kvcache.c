@@ -14,6 +14,33 @@ static uint32_t capacity_of(const pipit_layer_params *p, uint32_t n_context,
     return (uint32_t)((n + 3) & ~(uint64_t)3);
 }
 
+static uint32_t conv_capacity(uint32_t n_taps, uint32_t n_context,
+                              uint32_t n_batch) {
+    uint64_t ring = (uint64_t)n_taps + n_batch + REWIND_MARGIN;
+    return ring < n_context ? (uint32_t)ring : n_context;
+}
+
+static void carve_convolutions(const pipit_hparams *h,
+                               const pipit_layer_params *layers,
+                               uint32_t n_batch, pipit_arena *arena,
+                               pipit_kvcache *kv) {
+    kv->n_taps = h->n_taps;
+    kv->n_embd = h->n_embd;
+    kv->convs = pipit_arena_take(arena, h->n_layers, sizeof *kv->convs);
+    for (uint32_t i = 0; i < h->n_layers; i++) {
+        pipit_conv_layer c = {0};
+        uint64_t row = (uint64_t)h->n_embd * sizeof(float);
+        uint64_t n = kv->n_context / PIPIT_CHECKPOINT + 1;
+        if (layers[i].is_convolution) {
+            c.capacity = conv_capacity(h->n_taps, kv->n_context, n_batch);
+            c.ring = pipit_arena_take_bytes(arena, c.capacity * row);
+            c.checkpoints =
+                pipit_arena_take_bytes(arena, n * (h->n_taps - 1) * row);
+        }
+        if (arena->base) kv->convs[i] = c;
+    }
+}
+
 void pipit_kvcache_carve(const pipit_hparams *h,
                          const pipit_layer_params *layers, uint32_t n_context,
                          uint32_t n_batch, pipit_kv_type type,
@@ -35,6 +62,7 @@ void pipit_kvcache_carve(const pipit_hparams *h,
                                              .capacity = capacity,
                                              .window = p->window};
     }
+    if (h->n_taps > 0) carve_convolutions(h, layers, n_batch, arena, kv);
 }
 
 pipit_kv_span pipit_kv_span_of(const pipit_kvcache *kv,
@@ -47,16 +75,52 @@ pipit_kv_span pipit_kv_span_of(const pipit_kvcache *kv,
                            .n_pos = n};
 }
 
+void pipit_conv_keep(const pipit_kvcache *kv, const pipit_conv_layer *c,
+                     uint32_t pos, uint32_t begin, uint32_t end) {
+    uint32_t next = (pos / PIPIT_CHECKPOINT + 1) * PIPIT_CHECKPOINT;
+    uint32_t kept = kv->n_taps - 1, back = next - pos;
+    if (back > kept) return;
+    size_t row = (size_t)(next / PIPIT_CHECKPOINT) * kept + kept - back;
+    if (next > kv->n_context) return;
+    memcpy(c->checkpoints + row * kv->n_embd + begin,
+           pipit_conv_row(kv, c, pos) + begin, (end - begin) * sizeof(float));
+}
+
 uint32_t pipit_kv_oldest_rewind(const pipit_kvcache *kv, uint32_t n_layers,
                                 uint32_t n) {
-    uint32_t oldest = 0;
+    uint32_t oldest = kv->n_restored;
     for (uint32_t i = 0; i < n_layers; i++) {
         const pipit_kv_layer *l = &kv->layers[i];
-        if (l->window == 0 || n <= l->capacity) continue;
-        /* Slots hold n - capacity .. n - 1; the next query sees window - 1
-         * positions before it, rounded down to a group. */
-        uint32_t need = n - l->capacity + l->window + 3;
+        uint32_t need = 0;
+        if (kv->convs && kv->convs[i].ring) {
+            if (n > kv->convs[i].capacity)
+                need = n - kv->convs[i].capacity + kv->n_taps - 1;
+        } else if (l->window > 0 && n > l->capacity) {
+            /* Slots hold n - capacity .. n - 1; the next query sees window - 1
+             * positions before it, rounded down to a group. */
+            need = n - l->capacity + l->window + 3;
+        }
         if (need > oldest) oldest = need;
     }
     return oldest < n ? oldest : n;
+}
+
+static void restore_layer(const pipit_kvcache *kv, const pipit_conv_layer *c,
+                          uint32_t n) {
+    uint32_t kept = kv->n_taps - 1;
+    const float *from = c->checkpoints +
+                        (size_t)(n / PIPIT_CHECKPOINT) * kept * kv->n_embd;
+    for (uint32_t i = 0; i < kept; i++)
+        memcpy(pipit_conv_row(kv, c, n - kept + i),
+               from + (size_t)i * kv->n_embd, kv->n_embd * sizeof(float));
+}
+
+uint32_t pipit_kv_restore(pipit_kvcache *kv, uint32_t n_layers, uint32_t n) {
+    n = kv->convs ? n / PIPIT_CHECKPOINT * PIPIT_CHECKPOINT : 0;
+    for (uint32_t i = 0; i < n_layers; i++)
+        if (kv->layers[i].window > 0) n = 0; /* what it forgot is gone */
+    kv->n_restored = n;
+    for (uint32_t i = 0; i < n_layers && n > 0; i++)
+        if (kv->convs[i].ring) restore_layer(kv, &kv->convs[i], n);
+    return n;
 }

@@ -8,7 +8,17 @@
  * in f16 or f32, keys after RoPE. A layer that sees every position has room for
  * the whole context, position p at slot p. A windowed layer keeps a ring: p at
  * slot p % capacity, capacity = window + the largest batch + a margin for
- * rewinding, a multiple of 4 so that groups stay whole. */
+ * rewinding, a multiple of 4 so that groups stay whole.
+ *
+ * A layer that is a short convolution keeps a ring of its inputs instead, f32,
+ * since a position needs only the n_taps - 1 before it:
+ *
+ *     ring         (capacity, n_embd)                  p at slot p % capacity
+ *     checkpoints  (n, n_taps - 1, n_embd)             i: before position 256 i
+ *
+ * To go back further than the ring, the nearest checkpoint is laid into it and
+ * what follows is evaluated again; a state for every position would take more
+ * than all the keys and values. */
 #ifndef PIPIT_KVCACHE_H
 #define PIPIT_KVCACHE_H
 
@@ -21,11 +31,22 @@ typedef struct pipit_kv_layer {
     uint32_t window;        /* 0: none */
 } pipit_kv_layer;
 
+/* Positions from one checkpoint to the next. */
+#define PIPIT_CHECKPOINT 256u
+
+typedef struct pipit_conv_layer { /* all 0: no convolution */
+    float *ring, *checkpoints;
+    uint32_t capacity;
+} pipit_conv_layer;
+
 typedef struct pipit_kvcache {
     pipit_kv_type type;
     uint32_t head_dim;
     uint32_t n_context;
-    pipit_kv_layer *layers; /* (n_layers) */
+    pipit_kv_layer *layers;  /* (n_layers) */
+    pipit_conv_layer *convs; /* (n_layers), or NULL: the family has none */
+    uint32_t n_taps, n_embd; /* of convolutions */
+    uint32_t n_restored;     /* positions before it are not in the rings */
 } pipit_kvcache;
 
 /* Takes the cache's memory from the arena; while measuring *kv is not
@@ -53,9 +74,21 @@ pipit_kv_span pipit_kv_span_of(const pipit_kvcache *kv,
                                const pipit_kv_layer *l, uint32_t head,
                                uint32_t first, uint32_t n);
 
-/* With the cache holding positions 0 .. n-1, the smallest length it can be cut
- * back to without losing what a windowed layer still needs. */
+/* A convolution's input at a position, (n_embd); pos >= 0. */
+static inline float *pipit_conv_row(const pipit_kvcache *kv,
+                                    const pipit_conv_layer *c, uint32_t pos) {
+    return c->ring + (size_t)(pos % c->capacity) * kv->n_embd;
+}
+/* Columns [begin, end) of position pos are in the ring: those that a checkpoint
+ * wants go there too. */
+void pipit_conv_keep(const pipit_kvcache *kv, const pipit_conv_layer *c,
+                     uint32_t pos, uint32_t begin, uint32_t end);
+
+/* With the cache having held positions 0 .. n-1, the smallest length it can be
+ * cut back to without losing what a windowed layer or a convolution needs. */
 uint32_t pipit_kv_oldest_rewind(const pipit_kvcache *kv, uint32_t n_layers,
                                 uint32_t n);
+/* To cut back further, to n or less: the length that is left. */
+uint32_t pipit_kv_restore(pipit_kvcache *kv, uint32_t n_layers, uint32_t n);
 
 #endif

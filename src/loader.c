@@ -59,7 +59,7 @@ bool pipit_loader_is_done(const pipit_loader *loader) {
 }
 
 static size_t row_bytes(const pipit_slot *slot) {
-    return (size_t)(slot->tensor->n_bytes / slot->tensor->dims[1]);
+    return (size_t)(slot->tensor->n_bytes / slot->matrix->n_rows);
 }
 
 /* Rows of group g: four, but at the end of the matrix. */
@@ -98,8 +98,8 @@ static void pack_groups(void *context, uint32_t thread, uint32_t n_threads) {
 
 static void store_vector(const pipit_slot *slot, const uint8_t *bytes) {
     const pipit_type_info *type = pipit_type(slot->tensor->type);
-    type->dequantize(bytes, (size_t)slot->tensor->dims[0] / type->block_elems,
-                     slot->vector);
+    size_t n = (size_t)slot->tensor->dims[0] * (size_t)slot->tensor->dims[1];
+    type->dequantize(bytes, n / type->block_elems, slot->vector);
 }
 
 static void next_slot(pipit_loader *l) {

@@ -10,15 +10,18 @@
 
 typedef struct pipit_layer {
     pipit_layer_params params;
-    const float *attn_norm;   /* (n_embd) */
-    const float *attn_q_norm; /* (head_dim) or NULL */
+    const float *attn_norm;   /* (n_embd) or NULL */
+    const float *attn_q_norm; /* (head_dim) or, wide, (n_heads * head_dim) or
+                                 NULL */
     const float *attn_k_norm;
+    const float *attn_sub_norm; /* (n_heads * head_dim) or NULL */
     const float *attn_q_bias; /* (n_heads * head_dim) or NULL */
     const float *attn_k_bias; /* (n_kv_heads * head_dim) or NULL */
     const float *attn_v_bias;
     const float *attn_output_bias; /* (n_embd) or NULL */
     const float *attn_post_norm;   /* (n_embd) or NULL */
-    const float *ffn_norm;         /* (n_embd) */
+    const float *ffn_norm;         /* (n_embd) or NULL */
+    const float *ffn_sub_norm;     /* (n_ff) or NULL */
     const float *ffn_gate_bias;    /* (n_ff) or NULL */
     const float *ffn_up_bias;
     const float *ffn_down_bias; /* (n_embd) or NULL */
@@ -26,7 +29,12 @@ typedef struct pipit_layer {
     pipit_matrix attn_qkv;      /* as loaded, split into the next three */
     pipit_matrix attn_q, attn_k, attn_v, attn_output;
     pipit_matrix ffn_gate_up; /* as loaded, split into the next two */
+    /* Of experts: one after the other, n_experts times as many rows. */
     pipit_matrix ffn_gate, ffn_up, ffn_down;
+    pipit_matrix ffn_router; /* (n_experts rows of n_embd) */
+    pipit_matrix conv_in;    /* (3 n_embd rows of n_embd): gate, gate, value */
+    pipit_matrix conv_out;   /* (n_embd rows of n_embd) */
+    const float *conv;       /* (n_embd, n_taps), the oldest tap first */
 } pipit_layer;
 
 typedef struct pipit_loader pipit_loader;

@@ -2,10 +2,13 @@
 
 #include "forward.h"
 
-static uint64_t layer_weights(const pipit_hparams *h,
-                              const pipit_layer_params *p) {
+uint64_t pipit_layer_weights(const pipit_hparams *h,
+                             const pipit_layer_params *p) {
     uint64_t heads = 2u * (uint64_t)h->n_heads + 2u * p->n_kv_heads;
-    return h->n_embd * (heads * h->head_dim + 3u * (uint64_t)p->n_ff);
+    uint64_t n_ff = (uint64_t)p->n_ff * (h->n_experts_used + !h->n_experts_used);
+    uint64_t first = p->is_convolution ? 4u * (uint64_t)h->n_embd
+                                       : heads * h->head_dim;
+    return h->n_embd * (first + 3u * n_ff);
 }
 
 /* 64 rows use each unpacked weight often enough; a larger model takes fewer, so
@@ -15,7 +18,7 @@ uint32_t pipit_pass_batch(const pipit_hparams *h,
                           uint32_t n_context) {
     uint64_t most = 1;
     for (uint32_t l = 0; l < h->n_layers; l++) {
-        uint64_t n = layer_weights(h, &layers[l]);
+        uint64_t n = pipit_layer_weights(h, &layers[l]);
         if (n > most) most = n;
     }
     uint64_t rows = PIPIT_STEP_MACS * 2 / most;
@@ -43,10 +46,15 @@ static void set_strides(const pipit_hparams *h,
     }
     p->embd_stride = round4(h->n_embd);
     p->qkv_stride = q + 2 * kv;
+    p->heads_stride = q;
+    if (h->n_taps > 0 && p->qkv_stride < round4(3 * (size_t)h->n_embd))
+        p->qkv_stride = round4(3 * (size_t)h->n_embd);
+    if (h->n_taps > 0 && q < p->embd_stride) p->heads_stride = p->embd_stride;
     p->ffn_stride = 2 * round4(ff);
     p->vocab_stride = pipit_vocab_stride(h);
     p->row_stride = p->embd_stride > q ? p->embd_stride : q;
     *max_cols = p->row_stride > round4(ff) ? p->row_stride : round4(ff);
+    if (h->arch->sub_norms) p->row_stride = *max_cols;
     p->block_stride = (*max_cols + PIPIT_ACT_BLOCK - 1) / PIPIT_ACT_BLOCK *
                       kernels->act_block_bytes;
     /* A windowed query's first group may begin before its window. */
@@ -70,6 +78,22 @@ static void carve_threads(const pipit_hparams *h, const pipit_kernels *kernels,
     }
 }
 
+static void carve_mixture(const pipit_hparams *h, uint32_t n,
+                          pipit_arena *arena, pipit_pass *p) {
+    pipit_mixture *m = &p->mixture;
+    uint32_t used = n * h->n_experts_used;
+    m->router_stride = round4(h->n_experts);
+    m->router = take_rows(arena, n, m->router_stride);
+    m->weights = take_rows(arena, used, 1);
+    m->experts = pipit_arena_take(arena, used, sizeof *m->experts);
+    m->rows = pipit_arena_take(arena, used, sizeof *m->rows);
+    m->first = pipit_arena_take(arena, h->n_experts + 1u, sizeof *m->first);
+    m->x = take_rows(arena, used, p->row_stride);
+    m->blocks = pipit_arena_take(arena, used, p->block_stride);
+    m->ffn = take_rows(arena, used, p->ffn_stride);
+    m->y = take_rows(arena, used, p->embd_stride);
+}
+
 void pipit_pass_carve(const pipit_hparams *h, const pipit_layer_params *layers,
                       const pipit_kernels *kernels, uint32_t n_context,
                       uint32_t n_threads, pipit_arena *arena,
@@ -83,7 +107,7 @@ void pipit_pass_carve(const pipit_hparams *h, const pipit_layer_params *layers,
     pass->h = take_rows(arena, n, pass->row_stride);
     pass->y = take_rows(arena, n, pass->embd_stride);
     pass->qkv = take_rows(arena, n, pass->qkv_stride);
-    pass->heads = take_rows(arena, n, (size_t)h->n_heads * h->head_dim);
+    pass->heads = take_rows(arena, n, pass->heads_stride);
     pass->ffn = take_rows(arena, n, pass->ffn_stride);
     pass->blocks = pipit_arena_take(arena, n, pass->block_stride);
     pass->rope = take_rows(arena, n, h->n_rot);
@@ -91,5 +115,6 @@ void pipit_pass_carve(const pipit_hparams *h, const pipit_layer_params *layers,
     pass->rope_freqs = pipit_arena_take(arena, h->n_rot / 2, sizeof(double));
     pass->rope_windowed_freqs =
         pipit_arena_take(arena, h->n_rot / 2, sizeof(double));
+    if (h->n_experts > 0) carve_mixture(h, n, arena, pass);
     carve_threads(h, kernels, n_threads, max_cols, arena, pass);
 }

@@ -21,6 +21,20 @@ typedef struct pipit_pass_thread {
     uint8_t *scratch; /* of the matrix product */
 } pipit_pass_thread;
 
+/* Mixtures of experts: each token has n_experts_used rows, sorted by expert. */
+typedef struct pipit_mixture {
+    float *router;     /* (n, router_stride) then probabilities */
+    float *weights;    /* (n, n_experts_used) of a token's experts, best first */
+    uint32_t *experts; /* (n, n_experts_used) which they are */
+    uint32_t *rows;    /* (n, n_experts_used) and where their rows are */
+    uint32_t *first;   /* (n_experts + 1) rows of an expert begin here */
+    float *x;          /* (rows, row_stride) inputs, gathered */
+    uint8_t *blocks;   /* (rows, block_stride) */
+    float *ffn;        /* (rows, ffn_stride) gate | up */
+    float *y;          /* (rows, embd_stride) */
+    size_t router_stride;
+} pipit_mixture;
+
 typedef struct pipit_pass {
     const pipit_model *model;
     pipit_kvcache *kv;
@@ -37,19 +51,24 @@ typedef struct pipit_pass {
     float *x;     /* (n, embd_stride) the residual stream */
     float *h;     /* (n, row_stride) normed rows */
     float *y;     /* (n, embd_stride) what is added to it */
-    float *qkv;   /* (n, qkv_stride) queries | keys | values */
-    float *heads; /* (n, n_heads * head_dim) what attention found */
+    float *qkv;   /* (n, qkv_stride) queries | keys | values, or conv_in's */
+    float *heads; /* (n, heads_stride) what attention or convolution found */
     float *ffn;   /* (n, ffn_stride) gate | up */
+    pipit_mixture mixture;
     uint8_t *blocks;     /* (n, block_stride) quantized rows */
     float *rope;         /* (n, n_rot) cos, sin */
     float *rope_windowed;
     double *rope_freqs, *rope_windowed_freqs; /* (n_rot / 2) */
     float rope_magnitude, rope_windowed_magnitude;
-    size_t embd_stride, row_stride, qkv_stride, ffn_stride, vocab_stride;
+    size_t embd_stride, row_stride, qkv_stride, heads_stride, ffn_stride;
+    size_t vocab_stride;
     size_t block_stride, score_stride;
     pipit_pass_thread *threads;
 } pipit_pass;
 
+/* Weights of a layer that a token meets. */
+uint64_t pipit_layer_weights(const pipit_hparams *h,
+                             const pipit_layer_params *layer);
 /* Rows evaluated together: as many as keep a step short. */
 uint32_t pipit_pass_batch(const pipit_hparams *h,
                           const pipit_layer_params *layers,

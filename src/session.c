@@ -268,9 +268,10 @@ pipit_status pipit_session_rewind(pipit_session *session, size_t n) {
     s->length = s->target = (uint32_t)n;
     if (s->n_cached <= n) return PIPIT_OK;
     s->n_cached = (uint32_t)n;
-    if (n < pipit_kv_oldest_rewind(&s->kv, s->model->h.n_layers,
-                                   s->high_water))
-        s->n_cached = s->high_water = 0;
+    uint32_t n_layers = s->model->h.n_layers;
+    if (n < pipit_kv_oldest_rewind(&s->kv, n_layers, s->high_water))
+        s->n_cached = s->high_water =
+            pipit_kv_restore(&s->kv, n_layers, (uint32_t)n);
     return PIPIT_OK;
 }
 

@@ -2,8 +2,8 @@
  *
  * tokens [0 .. n_cached) have their keys and values in the cache,
  * [0 .. length) is the timeline, [length .. target) is being evaluated.
- * n_cached < length only after a rewind further back than a windowed layer
- * remembers: the next evaluation then starts from the first token. */
+ * n_cached < length only after a rewind further back than a windowed layer or a
+ * convolution remembers: the next evaluation then starts further back. */
 #ifndef PIPIT_SESSION_H
 #define PIPIT_SESSION_H
 

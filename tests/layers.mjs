@@ -29,7 +29,12 @@ const layers = [
         only: ["pipit.h", "base", "arena", "reader", "gguf"],
     },
     { files: ["arch", "model", "bind", "loader"] },
-    { files: ["kvcache", "rope", "pass", "attention", "forward"] },
+    {
+        files: [
+            ...["kvcache", "rope", "pass", "stage"],
+            ...["attention", "shortconv", "mixture", "forward"],
+        ],
+    },
     { files: ["session", "sampler", "rng", "text", "generation"] },
     { files: ["pipit.c"] },
     { files: ["cli*"], only: ["pipit.h"] },

@@ -27,6 +27,8 @@ typedef struct pipit_matrix {
     uint32_t n_cols;       /* inputs; a multiple of the type's block */
     size_t group_bytes;
     const uint8_t *groups; /* ceil(n_rows / 4) groups, 16-byte aligned start */
+    const float *scale;    /* times which y is meant; NULL: 1. Not the kernels'
+                              business: forward.c multiplies. */
 } pipit_matrix;
 
 static inline uint32_t pipit_matrix_n_groups(const pipit_matrix *w) {

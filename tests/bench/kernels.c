@@ -43,7 +43,7 @@ double bench_setup(uint32_t i, uint32_t type, uint32_t n_rows, uint32_t n_cols,
     pipit_rng_seed(&rng, 1);
     kernels = pipit_kernels_at(i);
     n_tokens = tokens;
-    w = (pipit_matrix){type, n_rows, n_cols, 0, weights};
+    w = (pipit_matrix){type, n_rows, n_cols, 0, weights, NULL};
     if (!pipit_layout_group_bytes(type, n_cols, &w.group_bytes) ||
         w.group_bytes * pipit_matrix_n_groups(&w) > sizeof weights ||
         tokens > MAX_TOKENS || n_cols > MAX_COLS || n_rows > MAX_ROWS ||

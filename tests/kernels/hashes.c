@@ -56,7 +56,7 @@ static float x[TOKENS * COLS], y[TOKENS * GROUPS * 4], z[TOKENS * GROUPS * 4];
 static pipit_matrix make_matrix(pipit_rng *rng, uint32_t type) {
     const pipit_type_info *info = pipit_type(type);
     size_t row_bytes = COLS / info->block_elems * info->block_bytes;
-    pipit_matrix w = {type, ROWS, COLS, 0, groups};
+    pipit_matrix w = {type, ROWS, COLS, 0, groups, NULL};
     /* Small bytes: no exponent of an f16 or f32 is near its largest. */
     for (size_t i = 0; i < ROWS * row_bytes; i++)
         file_bytes[i] = (uint8_t)(pipit_rng_next(rng) >> 40) & 0xbf;

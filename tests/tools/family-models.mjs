@@ -25,7 +25,8 @@ const F = 96; // feed-forward
  * @property {(layer: number) => string[]} [kinds] of a layer; all if not told
  * @property {string} [outputNorm]
  * @property {boolean} [tied]
- * @property {[string, number[]][]} [more] tensors of no layer
+ * @property {number} [spread] of the matrices; 3 keeps the size of what they
+ *     multiply
  */
 
 /** @type {[string, number[]][]} */
@@ -63,6 +64,7 @@ export const families = {
     gemma: {
         arch: "gemma",
         layers: 3,
+        spread: 2,
         tied: true,
         metadata: {
             "attention.key_length": 32,
@@ -217,7 +219,7 @@ export function familyModel(name, changes = {}) {
     const { arch, layers, kinds = () => Object.keys(family.tensors) } = family;
     const random = randomFrom(layers);
     const keys = {
-        context_length: 128,
+        context_length: 1024,
         embedding_length: E,
         block_count: layers,
         feed_forward_length: F,
@@ -261,18 +263,18 @@ export function familyModel(name, changes = {}) {
                 name: tensor,
                 shape,
                 type: "F32",
-                data: () => values(shape, random),
+                data: () => values(shape, family.spread ?? 3, random),
             })),
         ),
     );
 }
 
-/** Vectors around 1, matrices that keep the size of what they multiply.
- * @param {number[]} shape @param {() => number} random */
-function values(shape, random) {
+/** Vectors around 1, matrices around 0.
+ * @param {number[]} shape @param {number} spread @param {() => number} random */
+function values(shape, spread, random) {
     const n = shape.reduce((a, b) => a * b);
     const around = shape.length === 1 ? 1 : 0;
-    const width = shape.length === 1 ? 0.4 : 3 / Math.sqrt(shape[0]);
+    const width = shape.length === 1 ? 0.4 : spread / Math.sqrt(shape[0]);
     const all = Float32Array.from(
         { length: n },
         () => around + (2 * random() - 1) * width,

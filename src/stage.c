@@ -1,0 +1,104 @@
+#include "stage.h"
+
+static void prepare_row(const pipit_pass *p, const float *in, uint32_t n_cols,
+                        const float *norm, bool quantize, float *row,
+                        uint8_t *blocks) {
+    const pipit_kernels *k = p->kernels;
+    if (norm) {
+        k->rms_norm(in, norm, n_cols, p->model->h.norm_eps, row);
+        in = row;
+    }
+    if (quantize) k->quantize(in, n_cols, blocks);
+}
+
+pipit_acts pipit_stage_prepare(const pipit_stage *s, const float *in,
+                               size_t in_stride, uint32_t n_cols,
+                               const float *norm, bool quantize) {
+    pipit_pass *p = s->pass;
+    if (p->n_tokens == 1) {
+        pipit_pass_thread *t = &p->threads[s->thread];
+        prepare_row(p, in, n_cols, norm, quantize, t->row, t->blocks);
+        return (pipit_acts){.x = norm ? t->row : in, .blocks = t->blocks};
+    }
+    uint32_t begin, end;
+    pipit_split(p->n_tokens, s->thread, s->n_threads, &begin, &end);
+    for (uint32_t i = begin; i < end; i++)
+        prepare_row(p, in + i * in_stride, n_cols, norm, quantize,
+                    p->h + i * p->row_stride, p->blocks + i * p->block_stride);
+    pipit_stage_barrier(s);
+    return (pipit_acts){.x = norm ? p->h : in,
+                        .x_stride = norm ? p->row_stride : in_stride,
+                        .blocks = p->blocks,
+                        .block_stride = p->block_stride};
+}
+
+pipit_part pipit_stage_part(const pipit_stage *s, const pipit_matrix *w) {
+    pipit_part r;
+    pipit_split(pipit_matrix_n_groups(w), s->thread, s->n_threads, &r.g0,
+                &r.g1);
+    r.begin = r.g0 * PIPIT_GROUP_ROWS;
+    r.end = pipit_min_u32(r.g1 * PIPIT_GROUP_ROWS, w->n_rows);
+    if (r.begin > r.end) r.begin = r.end;
+    return r;
+}
+
+/* y *= scale for the rows of those groups. */
+static void scale_rows(const pipit_matrix *w, uint32_t g0, uint32_t g1,
+                       uint32_t n_rows, float *y, size_t y_stride) {
+    uint32_t end = pipit_min_u32(g1 * PIPIT_GROUP_ROWS, w->n_rows);
+    for (uint32_t i = 0; i < n_rows; i++)
+        for (uint32_t r = g0 * PIPIT_GROUP_ROWS; r < end; r++)
+            y[i * y_stride + r] *= *w->scale;
+}
+
+void pipit_stage_multiply(const pipit_stage *s, const pipit_matrix *w,
+                          uint32_t g0, uint32_t g1, const pipit_acts *acts,
+                          uint32_t n_rows, float *y, size_t y_stride) {
+    const pipit_kernels *k = s->pass->kernels;
+    if (g0 == g1) return;
+    if (n_rows == 1)
+        k->matvec(w, g0, g1, acts, y);
+    else
+        k->matmul(w, g0, g1, acts, n_rows, y, y_stride,
+                  s->pass->threads[s->thread].scratch);
+    if (w->scale) scale_rows(w, g0, g1, n_rows, y, y_stride);
+}
+
+pipit_part pipit_stage_product(const pipit_stage *s, const pipit_matrix *w,
+                               const pipit_acts *acts, float *y,
+                               size_t y_stride) {
+    pipit_part r = pipit_stage_part(s, w);
+    pipit_stage_multiply(s, w, r.g0, r.g1, acts, s->pass->n_tokens, y,
+                         y_stride);
+    return r;
+}
+
+static void scale_row(float *y, float scale, uint32_t n) {
+    if (scale != 1.0f)
+        for (uint32_t i = 0; i < n; i++) y[i] *= scale;
+}
+
+void pipit_stage_add_residual(const pipit_stage *s, pipit_part r,
+                              const float *bias, const float *post_norm) {
+    pipit_pass *p = s->pass;
+    const pipit_hparams *h = &p->model->h;
+    uint32_t n = r.end - r.begin;
+    for (uint32_t i = 0; i < p->n_tokens; i++) {
+        float *y = p->y + i * p->embd_stride + r.begin;
+        if (bias) p->kernels->add(y, bias + r.begin, n);
+        if (post_norm) continue;
+        scale_row(y, h->residual_scale, n);
+        p->kernels->add(p->x + i * p->embd_stride + r.begin, y, n);
+    }
+    pipit_stage_barrier(s);
+    if (!post_norm) return;
+    uint32_t begin, end;
+    pipit_split(p->n_tokens, s->thread, s->n_threads, &begin, &end);
+    for (uint32_t i = begin; i < end; i++) {
+        float *y = p->y + i * p->embd_stride;
+        p->kernels->rms_norm(y, post_norm, h->n_embd, h->norm_eps, y);
+        scale_row(y, h->residual_scale, h->n_embd);
+        p->kernels->add(p->x + i * p->embd_stride, y, h->n_embd);
+    }
+    pipit_stage_barrier(s);
+}

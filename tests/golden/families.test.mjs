@@ -1,0 +1,113 @@
+// Tiny models of the families that the reference data does not hold, against
+// the logits that llama.cpp gave for them (tests/tools/llama-oracle.mjs).
+import assert from "node:assert/strict";
+import { after, describe, test } from "node:test";
+import { loadModel } from "pipit";
+import {
+    families,
+    familyModel,
+    positions,
+    tokens,
+} from "../tools/family-models.mjs";
+import { hashOf, readJson, relativeError } from "./reference.mjs";
+
+const golden = readJson(new URL("families.json", import.meta.url).pathname);
+/** llama.cpp's GELU goes through an f16 table. */
+const tolerances = { gemma: 5e-4 };
+const options = { contextLength: 64, kvType: "f32" };
+
+/** @param {string} text base64 of little-endian f32 */
+function floatsOf(text) {
+    const bytes = Buffer.from(text, "base64");
+    return new Float32Array(
+        bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length),
+    );
+}
+
+for (const name of Object.keys(families))
+    describe(name, () => {
+        const file = familyModel(name);
+        /** @type {import("pipit").Model[]} */
+        const open = [];
+        after(() => Promise.all(open.map((model) => model.close())));
+
+        /** @param {number} threads */
+        async function opened(threads) {
+            const model = await loadModel(file, { threads });
+            open.push(model);
+            return model;
+        }
+
+        /** All logits, evaluated in pieces of that many tokens.
+         * @param {import("pipit").Model} model @param {number} piece */
+        async function logitsIn(model, piece) {
+            const session = await model.createSession(options);
+            const rows = [];
+            for (let at = 0; at < tokens.length; at += piece) {
+                const some = tokens.slice(at, at + piece);
+                await session.eval(some, { allLogits: true });
+                rows.push(...(await session.allLogits()));
+            }
+            await session.close();
+            return Float32Array.from(rows);
+        }
+
+        test("as llama.cpp has it", async () => {
+            const logits = await logitsIn(await opened(1), tokens.length);
+            const n = logits.length / tokens.length;
+            for (const [i, position] of positions.entries()) {
+                const error = relativeError(
+                    logits.subarray(position * n, (position + 1) * n),
+                    floatsOf(golden[name][i]),
+                );
+                const most = tolerances[name] ?? 1e-5;
+                assert.ok(error < most, `position ${position}: ${error}`);
+            }
+        });
+
+        test("the same bits in any pieces, on any threads", async () => {
+            const hashes = new Set();
+            for (const threads of [1, 3]) {
+                const model = await opened(threads);
+                for (const piece of [1, 5, tokens.length])
+                    hashes.add(hashOf(await logitsIn(model, piece)));
+            }
+            assert.equal(hashes.size, 1);
+        });
+
+        test("rewinding anywhere, then on", async () => {
+            const model = await opened(2);
+            const session = await model.createSession(options);
+            await session.eval(tokens);
+            const expected = await session.logits();
+            for (const kept of [23, 20, 9, 2, 1]) {
+                await session.rewind(kept);
+                await session.eval(tokens.slice(kept));
+                assert.deepEqual(await session.logits(), expected, `${kept}`);
+            }
+        });
+    });
+
+test("a convolution goes back by its checkpoints", async (t) => {
+    const model = await loadModel(familyModel("lfm2"), { threads: 2 });
+    t.after(() => model.close());
+    const long = { contextLength: 900, kvType: "f32" };
+    const many = Array.from({ length: 800 }, (_, i) => (i * 31) % 256);
+    const session = await model.createSession(long);
+    const expected = [];
+    for (const end of [40, 255, 257, 300, 513, 800]) {
+        const fresh = await model.createSession(long);
+        await fresh.eval(many.slice(0, end));
+        expected.push([end, await fresh.logits()]);
+        await fresh.close();
+    }
+    await session.eval(many);
+    for (const [end, logits] of expected.reverse()) {
+        // Away from the ring, then the last token before `end` anew.
+        await session.rewind(end - 1);
+        await session.eval([many[end - 1]]);
+        assert.deepEqual(await session.logits(), logits, `${end}`);
+        // Another text over what follows, so that it can't be taken from there.
+        await session.eval(many.slice(0, Math.min(300, 899 - end)));
+    }
+});
