@@ -111,3 +111,53 @@ test("a convolution goes back by its checkpoints", async (t) => {
         await session.eval(many.slice(0, Math.min(300, 899 - end)));
     }
 });
+
+test("what contradicts itself is named", async () => {
+    /** @type {[string, Record<string, any>, RegExp][]} */
+    const cases = [
+        ["qwen3moe", { expert_used_count: 9 }, /expert_used_count is 9/],
+        ["qwen3moe", { expert_used_count: 0 }, /expert_used_count is 0/],
+        ["qwen3moe", { expert_count: undefined }, /expert_count/],
+        ["qwen3moe", { expert_count: 7 }, /ffn_gate_inp\.weight is 64 x 8/],
+        ["qwen3moe", { expert_count: 100_000 }, /1 to 1024/],
+        ["qwen3moe", { expert_feed_forward_length: 50 }, /no multiples of 4/],
+        [
+            "qwen3moe",
+            { expert_feed_forward_length: 52 },
+            /ffn_gate_exps\.weight is 64 x 48 x 8, expected 64 x 52 x 8/,
+        ],
+        ["ernie4_5", { expert_count: 8 }, /mixtures of experts/],
+        ["lfm2", { "shortconv.l_cache": undefined }, /shortconv\.l_cache/],
+        ["lfm2", { "shortconv.l_cache": 65 }, /1 to 64/],
+        ["lfm2", { "shortconv.l_cache": 4 }, /shortconv\.conv\.weight is 3/],
+        ["lfm2", { "attention.head_count_kv": [0, 2, 0] }, /3 elements for 4/],
+        ["lfm2", { "attention.head_count_kv": [0, 3, 0, 2] }, /layer 1/],
+        ["lfm2", { "attention.head_count_kv": 0 }, /blk\.1\.shortconv/],
+        ["granite", { logit_scale: NaN }, /logit_scale is no finite/],
+        ["granite", { residual_scale: "0.5" }, /residual_scale/],
+        [
+            "exaone4-windows",
+            { "attention.sliding_window_pattern": [1, 0] },
+            /sliding_window_pattern has 2 elements for 64 layers/,
+        ],
+        ["bitnet", { feed_forward_length: 92 }, /ffn_sub_norm|ffn_gate/],
+        ["olmo2", { "attention.head_count": 8 }, /attn_k|attn_q/],
+    ];
+    for (const [name, keys, message] of cases) {
+        const { arch } = families[name];
+        const changes = Object.fromEntries(
+            Object.entries(keys).map(([key, v]) => [`${arch}.${key}`, v]),
+        );
+        await assert.rejects(
+            loadModel(familyModel(name, changes), { threads: 1 }),
+            (/** @type {any} */ error) => {
+                assert.ok(
+                    ["invalid-model", "unsupported"].includes(error.code),
+                    `${error.code}: ${error.message}`,
+                );
+                assert.match(error.message, message, name);
+                return true;
+            },
+        );
+    }
+});
