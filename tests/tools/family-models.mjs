@@ -1,7 +1,7 @@
 // Tiny models with random weights of the families that the reference data does
 // not hold. llama-oracle.mjs asks llama.cpp for their logits, tests/golden
 // compares ours. The same name gives the same bytes.
-import { gguf, joined, randomFrom } from "./gguf-writer.mjs";
+import { gguf, joined, randomFrom, weights } from "./gguf-writer.mjs";
 import { byteLetters, special } from "./tiny-model.mjs";
 
 /** 24 tokens of the vocabulary. */
@@ -25,6 +25,7 @@ const F = 96; // feed-forward
  * @property {(layer: number) => string[]} [kinds] of a layer; all if not told
  * @property {string} [outputNorm]
  * @property {boolean} [tied]
+ * @property {string} [type] of the matrices; F32 if not told
  * @property {number} [spread] of the matrices; 3 keeps the size of what they
  *     multiply
  */
@@ -209,6 +210,9 @@ export const families = {
     },
 };
 
+families["lfm2-Q4_0"] = { ...families.lfm2, type: "Q4_0" };
+families["qwen3moe-Q8_0"] = { ...families.qwen3moe, type: "Q8_0" };
+
 /**
  * @param {string} name of a family
  * @param {Record<string, any>} [changes] of the metadata; undefined removes
@@ -259,20 +263,26 @@ export function familyModel(name, changes = {}) {
     return joined(
         gguf(
             Object.entries(metadata).filter(([, v]) => v !== undefined),
-            list.map(([tensor, shape]) => ({
-                name: tensor,
-                shape,
-                type: "F32",
-                data: () => values(shape, family.spread ?? 3, random),
-            })),
+            list.map(([tensor, shape]) => {
+                const rows = shape.length > 1 && shape[0] % 32 === 0;
+                const type = (rows && family.type) || "F32";
+                return {
+                    name: tensor,
+                    shape,
+                    type,
+                    data: () => values(type, shape, family.spread ?? 3, random),
+                };
+            }),
         ),
     );
 }
 
 /** Vectors around 1, matrices around 0.
- * @param {number[]} shape @param {number} spread @param {() => number} random */
-function values(shape, spread, random) {
+ * @param {string} type @param {number[]} shape @param {number} spread @param {() => number} random */
+function values(type, shape, spread, random) {
     const n = shape.reduce((a, b) => a * b);
+    if (type !== "F32")
+        return weights(type, n, 1.7 / Math.sqrt(shape[0]), random);
     const around = shape.length === 1 ? 1 : 0;
     const width = shape.length === 1 ? 0.4 : spread / Math.sqrt(shape[0]);
     const all = Float32Array.from(
