@@ -25,6 +25,7 @@ const F = 96; // feed-forward
  * @property {(layer: number) => string[]} [kinds] of a layer; all if not told
  * @property {string} [outputNorm]
  * @property {boolean} [tied]
+ * @property {[string, number[]][]} [more] tensors of no layer
  * @property {string} [type] of the matrices; F32 if not told
  * @property {number} [spread] of the matrices; 3 keeps the size of what they
  *     multiply
@@ -79,6 +80,56 @@ export const families = {
                 ["attn_k.weight", [E, K * 32]],
                 ["attn_v.weight", [E, K * 32]],
                 ["attn_output.weight", [H * 32, E]],
+            ],
+        },
+    },
+    gemma2: {
+        arch: "gemma2",
+        layers: 4,
+        spread: 1.5,
+        tied: true,
+        metadata: {
+            "attention.sliding_window": 6,
+            attn_logit_softcapping: 50.5,
+            final_logit_softcapping: 30.5,
+        },
+        tensors: { ...dense, postNorms },
+    },
+    "llama-linear": {
+        arch: "llama",
+        layers: 2,
+        metadata: { "rope.scaling.type": "linear", "rope.scaling.factor": 4.5 },
+        tensors: dense,
+    },
+    "llama-yarn": {
+        arch: "llama",
+        layers: 2,
+        metadata: {
+            "rope.scaling.type": "yarn",
+            "rope.scaling.factor": 4.5,
+            "rope.scaling.original_context_length": 64,
+        },
+        tensors: dense,
+    },
+    "phi3-longrope": {
+        arch: "phi3",
+        layers: 2,
+        metadata: {
+            "rope.scaling.original_context_length": 64,
+            "rope.scaling.attn_factor": 1.19,
+            "rope.dimension_count": 12,
+        },
+        more: [
+            ["rope_factors_long.weight", [6]],
+            ["rope_factors_short.weight", [6]],
+        ],
+        tensors: {
+            preNorms,
+            fused: [
+                ["attn_qkv.weight", [E, E + 2 * K * D]],
+                ["attn_output.weight", [E, E]],
+                ["ffn_up.weight", [E, 2 * F]],
+                ["ffn_down.weight", [F, E]],
             ],
         },
     },
@@ -258,6 +309,7 @@ export function familyModel(name, changes = {}) {
                 .map(([tensor, shape]) => [`blk.${layer}.${tensor}`, shape]),
         ).flat(),
         [`${family.outputNorm ?? "output_norm"}.weight`, [E]],
+        ...(family.more ?? []),
         ...(family.tied ? [] : [["output.weight", [E, vocabulary.length]]]),
     ];
     return joined(
