@@ -8,6 +8,7 @@ import * as path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { loadModel } from "pipit";
+import { familyModel } from "../tools/family-models.mjs";
 import { tinyModel } from "../tools/tiny-model.mjs";
 import { pulledModel } from "./reference.mjs";
 
@@ -53,10 +54,20 @@ const kernels = skip
     ? []
     : execFileSync(tool, ["kernels"], { encoding: "utf8" }).trim().split("\n");
 
-for (const type of ["F32", "F16", "Q4_1", "Q8_0", "Q6_K"])
-    test(`${type}: native bits are the package's`, { skip }, async () => {
-        const file = path.join(folder, `${type}.gguf`);
-        fs.writeFileSync(file, tinyModel({ type }));
+const tiny = [
+    ...["F32", "F16", "Q4_1", "Q8_0", "Q6_K"].map((type) => ({
+        name: type,
+        bytes: () => tinyModel({ type }),
+    })),
+    ...["lfm2-Q4_0", "qwen3moe-Q8_0", "exaone4-windows"].map((name) => ({
+        name,
+        bytes: () => familyModel(name),
+    })),
+];
+for (const { name: model, bytes } of tiny)
+    test(`${model}: native bits are the package's`, { skip }, async () => {
+        const file = path.join(folder, `${model}.gguf`);
+        fs.writeFileSync(file, bytes());
         const expected = await packageHash(file);
         for (const name of kernels)
             for (const threads of ["1", "2", "4"])

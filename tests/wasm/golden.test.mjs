@@ -10,6 +10,7 @@ import { setFlagsFromString } from "node:v8";
 import { loadModel } from "pipit";
 import { builtModules, wasmFolder } from "../../web/build.mjs";
 import { pulledModel } from "../golden/reference.mjs";
+import { familyModel } from "../tools/family-models.mjs";
 import { tensorTypes, tinyModel } from "../tools/tiny-model.mjs";
 
 setFlagsFromString("--experimental-wasm-relaxed-simd");
@@ -141,6 +142,8 @@ describe("logits", () => {
         290,
         [1, 7, 64],
     );
+    for (const name of ["lfm2-Q4_0", "qwen3moe-Q8_0", "olmo2-windows"])
+        sameEverywhere(name, familyModel(name), 100, 260, [1, 7, 64]);
     const real = pulledModel("smollm2-135m-instruct-q4_1");
     if (real) sameEverywhere("smollm2", real, 40, 49152, [1, 7]);
     else test("smollm2", { skip: "the default model is not pulled" }, () => {});
