@@ -1,5 +1,10 @@
 /* generation.c — sample, append, repeat. One step makes one token; the token is
- * appended by the step after it, so that the last one never costs a pass. */
+ * appended by the step after it, so that the last one never costs a pass.
+ *
+ * With a draft, the token goes to the session together with what may follow it,
+ * and `rows` hold the logits after each: as long as the sampler picks what the
+ * draft says, the next row is already there. */
+#include "lookup.h"
 #include "sampler.h"
 #include "session.h"
 #include "text.h"
@@ -14,6 +19,13 @@ struct pipit_generation {
     bool logprobs, ignore_end, finished;
     bool has_next; /* `next` is sampled but not yet in the session */
     uint32_t next;
+    pipit_lookup lookup;
+    float *rows;     /* (max_draft + 1, vocab_stride) */
+    size_t stride;
+    uint32_t max_draft;
+    size_t base;     /* tokens before those of the rows */
+    uint32_t n_rows; /* 0: no draft is under way */
+    uint32_t row;    /* whose logits are the next to sample from */
     pipit_sampler sampler;
     pipit_text text;
     uint8_t *piece; /* (max_piece) */
@@ -29,7 +41,17 @@ static pipit_generation *carve(const pipit_generation_options *o,
     pipit_text_carve(o->stop, o->n_stop, max_piece, arena, &g->text);
     g->piece = pipit_arena_take(arena, max_piece, 1);
     g->best = pipit_arena_take(arena, o->n_logprobs, sizeof *g->best);
+    if (g->max_draft > 0)
+        g->rows = pipit_arena_take(arena, g->max_draft + 1,
+                                   g->stride * sizeof(float));
     return place;
+}
+
+/* The rows of a draft may take some memory, but not much. */
+static uint32_t max_draft(size_t stride) {
+    size_t fit = ((size_t)8 << 20) / (stride * sizeof(float));
+    return fit > PIPIT_MAX_DRAFT ? PIPIT_MAX_DRAFT : fit > 3 ? (uint32_t)fit - 1
+                                                             : 0;
 }
 
 static pipit_status check_options(const pipit_generation_options *o,
@@ -68,6 +90,9 @@ pipit_status pipit_generation_open(pipit_session *session,
                           .logprobs = options->logprobs,
                           .ignore_end = options->ignore_end,
                           .max_piece = max_piece};
+    g.stride = pipit_vocab_stride(&pipit_session_model(session)->h);
+    g.max_draft = options->no_lookup ? 0 : max_draft(g.stride);
+    pipit_lookup_init(&g.lookup);
     carve(options, n_vocab, max_piece, &arena, &g);
     size_t bytes = arena.used;
     g.allocator = pipit_allocator_or_platform(a);
@@ -88,22 +113,75 @@ pipit_status pipit_generation_open(pipit_session *session,
     return PIPIT_OK;
 }
 
+/* Tokens that have been given out and appended. */
+static size_t length_of(const pipit_generation *g) {
+    size_t n = pipit_session_length(g->session);
+    return g->n_rows > 0 ? g->base + g->row + 1 : n;
+}
+
+/* The end of a draft: what was not picked leaves the session. */
+static void settle(pipit_generation *g) {
+    if (g->n_rows == 0) return;
+    pipit_lookup_learn(&g->lookup, g->n_rows - 1, g->row);
+    pipit_session_settle(g->session, g->row + 1);
+    g->n_rows = 0;
+}
+
 void pipit_generation_close(pipit_generation *generation) {
     if (!generation) return;
+    settle(generation);
     pipit_give(generation->allocator, generation, generation->block_bytes);
+}
+
+/* The token sampled last and what may follow it, at most `most` tokens. */
+static pipit_status begin(pipit_generation *g, uint32_t most) {
+    const uint32_t *draft, *history = pipit_session_tokens(g->session);
+    size_t n = pipit_session_length(g->session);
+    uint32_t tokens[PIPIT_MAX_DRAFT + 1] = {g->next};
+    uint32_t n_draft = 0;
+    pipit_session_put(g->session, g->next);
+    if (most > 0)
+        n_draft = pipit_lookup_draft(&g->lookup, history, n + 1, most, &draft);
+    if (n_draft == 0)
+        return pipit_session_begin(g->session, &g->next, 1, 0, NULL);
+    memcpy(tokens + 1, draft, n_draft * sizeof *draft);
+    g->base = n;
+    g->n_rows = n_draft + 1;
+    g->row = 0;
+    return pipit_session_begin_rows(g->session, tokens, n_draft + 1, g->rows,
+                                    NULL);
 }
 
 /* Brings the session to the token sampled last. */
 static pipit_status append_next(pipit_generation *g) {
+    const uint32_t *tokens = pipit_session_tokens(g->session);
     if (g->has_next) {
-        size_t n = pipit_session_length(g->session);
-        pipit_status s = pipit_session_begin(g->session, &g->next, 1, 0, NULL);
+        size_t n = length_of(g);
+        bool drafted = g->n_rows > 0 && g->row + 1 < g->n_rows &&
+                       tokens[n] == g->next;
+        pipit_status s = PIPIT_OK;
+        if (drafted) {
+            g->row++;
+        } else {
+            size_t room = pipit_session_capacity(g->session) - n - 1;
+            uint32_t left = g->max_tokens > 0 ? g->max_tokens - g->n_done - 1
+                                              : g->max_draft;
+            settle(g);
+            left = pipit_min_u32(left, g->max_draft);
+            s = begin(g, room < left ? (uint32_t)room : left);
+        }
         if (s != PIPIT_OK) return s;
-        pipit_sampler_accept(&g->sampler, pipit_session_tokens(g->session),
-                             n + 1);
+        pipit_sampler_accept(&g->sampler, tokens, n + 1);
         g->has_next = false;
+        if (drafted) return PIPIT_OK;
     }
-    return pipit_session_step(g->session);
+    return g->n_rows > 0 && g->row > 0 ? PIPIT_OK
+                                       : pipit_session_step(g->session);
+}
+
+static const float *next_logits(const pipit_generation *g) {
+    return g->n_rows > 0 ? g->rows + g->row * g->stride
+                         : last_logits(g->session);
 }
 
 static pipit_finish finish_of(const pipit_generation *g, uint32_t token) {
@@ -111,7 +189,7 @@ static pipit_finish finish_of(const pipit_generation *g, uint32_t token) {
         return PIPIT_FINISH_END;
     if (g->max_tokens > 0 && g->n_done == g->max_tokens)
         return PIPIT_FINISH_LENGTH;
-    if (pipit_session_length(g->session) == pipit_session_capacity(g->session))
+    if (length_of(g) == pipit_session_capacity(g->session))
         return PIPIT_FINISH_CONTEXT;
     return PIPIT_FINISH_NONE;
 }
@@ -134,7 +212,7 @@ pipit_status pipit_generation_step(pipit_generation *generation,
     if (g->finished) return PIPIT_E_STATE;
     pipit_status s = append_next(g);
     if (s != PIPIT_OK) return s;
-    const float *logits = last_logits(g->session);
+    const float *logits = next_logits(g);
     uint32_t n_vocab = g->sampler.n_vocab;
     pipit_sampled sampled = {0};
     if (!logits) return PIPIT_E_STATE;
@@ -151,6 +229,7 @@ pipit_status pipit_generation_step(pipit_generation *generation,
     g->finished = sampled.finish != PIPIT_FINISH_NONE;
     g->has_next = !g->finished;
     g->next = sampled.token;
+    if (g->finished) settle(g);
     *out = sampled;
     return PIPIT_OK;
 }

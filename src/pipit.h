@@ -389,6 +389,8 @@ typedef struct pipit_generation_options {
     uint32_t n_logprobs;  /* best tokens to report, <= PIPIT_MAX_LOGPROBS */
     bool logprobs;        /* report the chosen token's (and n_logprobs best) */
     bool ignore_end;      /* go on past end-of-generation tokens */
+    bool no_lookup;       /* don't draft from repetitions in the context. The
+                             answer is the same either way */
 } pipit_generation_options;
 
 typedef enum pipit_finish {
@@ -422,7 +424,8 @@ pipit_status pipit_generation_open(pipit_session *session,
 void pipit_generation_close(pipit_generation *generation);
 /* PIPIT_OK: *out holds the next token. PIPIT_PENDING: evaluating. After a
  * finish, PIPIT_E_STATE. A token that ends the answer is not appended to the
- * session; every other one is, by the step after it. */
+ * session; every other one is, by the step after it. Between steps the session
+ * may be ahead by a draft; closing the generation takes it back. */
 pipit_status pipit_generation_step(pipit_generation *generation,
                                    pipit_sampled *out);
 

@@ -17,7 +17,7 @@ struct pipit_session {
     pipit_progress progress;
     float *last_logits; /* (vocab_stride) */
     float *all_logits;  /* (n, vocab_stride) or NULL, a block of its own */
-    size_t all_logits_bytes;
+    size_t all_logits_bytes; /* 0: they are somebody else's */
     uint32_t n_logits; /* rows there are */
 };
 
@@ -122,7 +122,8 @@ pipit_status pipit_session_open(pipit_model *model,
 }
 
 static void drop_all_logits(pipit_session *s) {
-    pipit_give(s->allocator, s->all_logits, s->all_logits_bytes);
+    if (s->all_logits_bytes > 0)
+        pipit_give(s->allocator, s->all_logits, s->all_logits_bytes);
     s->all_logits = NULL;
     s->all_logits_bytes = 0;
     s->n_logits = 0;
@@ -198,6 +199,43 @@ pipit_status pipit_session_begin(pipit_session *session, const uint32_t *tokens,
         return status;
     begin(session, tokens, n_tokens);
     return PIPIT_OK;
+}
+
+pipit_status pipit_session_begin_rows(pipit_session *session,
+                                      const uint32_t *tokens, size_t n_tokens,
+                                      float *rows, pipit_error *error) {
+    pipit_status status =
+        check_tokens(session, session->length, tokens, n_tokens, error);
+    if (status != PIPIT_OK) return status;
+    drop_pending(session);
+    drop_all_logits(session);
+    session->all_logits = rows;
+    begin(session, tokens, n_tokens);
+    return PIPIT_OK;
+}
+
+void pipit_session_put(pipit_session *session, uint32_t token) {
+    PIPIT_ASSERT(session->length < session->n_context);
+    session->tokens[session->length] = token;
+}
+
+void pipit_session_settle(pipit_session *session, uint32_t n) {
+    pipit_session *s = session;
+    if (s->target != s->length || s->n_logits == 0) {
+        if (s->length > s->batch_begin)
+            pipit_session_rewind(s, s->batch_begin);
+        else
+            drop_pending(s);
+        return;
+    }
+    uint32_t end = s->batch_begin + n;
+    memcpy(s->last_logits, s->all_logits + (n - 1) * s->pass.vocab_stride,
+           s->pass.vocab_stride * sizeof(float));
+    if (end < s->length)
+        pipit_session_rewind(s, end);
+    else
+        drop_all_logits(s);
+    s->n_logits = 1;
 }
 
 /* The next batch of what is pending, and which logits it is to leave. */

@@ -17,6 +17,18 @@ void pipit_session_measure(const pipit_hparams *h,
                            const pipit_session_options *options,
                            uint64_t *kv_bytes, uint64_t *scratch_bytes);
 
+/* Like pipit_session_begin with PIPIT_ALL_LOGITS, into rows of the caller's:
+ * (n_tokens, pipit_vocab_stride), which must live until the next change. */
+pipit_status pipit_session_begin_rows(pipit_session *session,
+                                      const uint32_t *tokens, size_t n_tokens,
+                                      float *rows, pipit_error *error);
+/* A token behind the timeline, where pipit_session_tokens shows it; it is not
+ * part of it. There must be room. */
+void pipit_session_put(pipit_session *session, uint32_t token);
+/* Cuts what the rows were made for after its first n tokens, n > 0, and keeps
+ * the logits of the last of them; an evaluation under way is dropped whole. */
+void pipit_session_settle(pipit_session *session, uint32_t n);
+
 /* The context an option of 0 stands for, else what was asked. */
 uint32_t pipit_session_context(const pipit_hparams *h,
                                const pipit_session_options *options);

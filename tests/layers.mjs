@@ -35,7 +35,7 @@ const layers = [
             ...["attention", "shortconv", "mixture", "forward"],
         ],
     },
-    { files: ["session", "sampler", "rng", "text", "generation"] },
+    { files: ["session", "sampler", "rng", "text", "lookup", "generation"] },
     { files: ["pipit.c"] },
     { files: ["cli*"], only: ["pipit.h"] },
 ];

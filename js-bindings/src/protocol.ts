@@ -81,6 +81,7 @@ export interface GenerateSpec {
     readonly maxTokens: number;
     readonly stop: readonly string[];
     readonly ignoreEnd: boolean;
+    readonly promptLookup: boolean;
     /** -1: none; 0: of the chosen token; n: of the n best too. */
     readonly logprobs: number;
 }

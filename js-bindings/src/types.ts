@@ -325,6 +325,10 @@ export interface GenerateOptions extends SamplingOptions, CancelOptions {
     readonly stop?: string | readonly string[] | undefined;
     /** Go on past end-of-generation tokens. */
     readonly ignoreEndOfGeneration?: boolean | undefined;
+    /** Drafts what followed the same tokens earlier in the context and evaluates
+     * it in one pass: answers that repeat their prompt come sooner, and are the
+     * same. True if not told. */
+    readonly promptLookup?: boolean | undefined;
     /** Report the chosen token's log-probability and those of the n best, at
      * most 64; true is 1, and 0 reports the chosen token's only. */
     readonly logprobs?: number | boolean | undefined;

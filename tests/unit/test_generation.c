@@ -63,6 +63,64 @@ static pipit_generation_options greedy(uint32_t max_tokens) {
     return o;
 }
 
+/* The prompt repeats itself, so that drafts are made, right and wrong ones; the
+ * answer and what the session holds after it must not show it. */
+static void drafts_change_nothing(void) {
+    static const float temperatures[] = {0, 0.3f, 1.5f};
+    for (uint32_t i = 0; i < 3; i++)
+        for (uint32_t max = 1; max < 60; max += 7) {
+            answer found[2];
+            float logits[2][TINY_VOCAB];
+            for (int without = 0; without < 2; without++) {
+                uint32_t prompt[30];
+                setting s = set_up();
+                pipit_generation_options o = greedy(max);
+                o.sampling.temperature = temperatures[i];
+                o.ignore_end = true;
+                o.no_lookup = without == 1;
+                for (uint32_t k = 0; k < 30; k++) prompt[k] = 5 + k % 6;
+                pipit_session_close(s.session);
+                s.session = tiny_session(&s.model, 80);
+                pipit_session_eval(s.session, prompt, 30, 0, NULL, NULL, NULL);
+                found[without] = generate(&s, &o);
+                CHECK_EQ_U64(pipit_session_length(s.session),
+                             30 + found[without].n_tokens - 1);
+                CHECK_EQ_U64(pipit_session_n_logits(s.session), 1);
+                memcpy(logits[without], pipit_session_logits(s.session, 0),
+                       sizeof logits[0]);
+                tear_down(&s);
+            }
+            CHECK_EQ_U64(found[0].n_tokens, found[1].n_tokens);
+            CHECK(memcmp(&found[0], &found[1], sizeof found[0]) == 0);
+            CHECK(memcmp(logits[0], logits[1], sizeof logits[0]) == 0);
+        }
+}
+
+/* A generation closed while a draft is under way or partly used. */
+static void closing_takes_a_draft_back(void) {
+    for (size_t n_tokens = 1; n_tokens < 20; n_tokens++) {
+        uint32_t prompt[30];
+        setting s = set_up();
+        pipit_generation *g;
+        pipit_sampled sampled;
+        pipit_generation_options o = greedy(0);
+        o.ignore_end = true;
+        for (uint32_t k = 0; k < 30; k++) prompt[k] = 5 + k % 6;
+        pipit_session_close(s.session);
+        s.session = tiny_session(&s.model, 80);
+        pipit_session_eval(s.session, prompt, 30, 0, NULL, NULL, NULL);
+        CHECK(pipit_generation_open(s.session, s.tokenizer, &o, NULL, &g,
+                                    NULL) == PIPIT_OK);
+        for (size_t n = 0; n < n_tokens;)
+            n += pipit_generation_step(g, &sampled) == PIPIT_OK;
+        pipit_generation_close(g);
+        CHECK_EQ_U64(pipit_session_length(s.session), 30 + n_tokens - 1);
+        CHECK(pipit_session_eval(s.session, prompt, 3, 0, NULL, NULL, NULL) ==
+              PIPIT_OK);
+        tear_down(&s);
+    }
+}
+
 static void length_and_context_end_an_answer(void) {
     setting s = set_up();
     pipit_generation_options o = greedy(5);
@@ -191,6 +249,8 @@ static void what_is_impossible_is_refused(void) {
 
 int main(void) {
     CASE(length_and_context_end_an_answer);
+    CASE(drafts_change_nothing);
+    CASE(closing_takes_a_draft_back);
     CASE(a_stop_string_ends_an_answer_before_itself);
     CASE(an_end_token_ends_an_answer);
     CASE(the_same_seed_draws_the_same);

@@ -186,6 +186,7 @@ export interface Exports {
         nStop: number,
         nLogprobs: number,
         ignoreEnd: number,
+        noLookup: number,
         out: Slots,
         error: ErrorObject,
     ): Status;

@@ -58,6 +58,7 @@ function open(
                     stops.length,
                     spec.logprobs,
                     spec.ignoreEnd ? 1 : 0,
+                    spec.promptLookup ? 0 : 1,
                     out,
                     error,
                 ),

@@ -149,6 +149,7 @@ export class LiveSession implements Session {
                     ),
                     stop: stopStrings(options.stop),
                     ignoreEnd: options.ignoreEndOfGeneration ?? false,
+                    promptLookup: options.promptLookup ?? true,
                     logprobs: logprobCount(options.logprobs),
                 },
                 options,

@@ -1,0 +1,65 @@
+/* Prompt lookup: what is drafted, and how failures slow it down. */
+#include "lookup.h"
+
+#include "check.h"
+
+static void the_longest_match_is_continued(void) {
+    /* 7 8 9 stands twice, once after 6 as at the end. */
+    const uint32_t history[] = {6, 7, 8, 9, 1, 2, 5, 7, 8, 9, 3, 4, 6, 7, 8, 9};
+    const uint32_t *draft = NULL;
+    pipit_lookup l;
+    pipit_lookup_init(&l);
+    uint32_t n = pipit_lookup_draft(&l, history, 16, 4, &draft);
+    CHECK_EQ_U64(n, 4);
+    CHECK(draft == history + 4);
+    /* Of equally long ones the latest. */
+    n = pipit_lookup_draft(&l, history + 1, 15, 2, &draft);
+    CHECK_EQ_U64(n, 2);
+    CHECK(draft == history + 10);
+}
+
+static void short_matches_are_not_drafted(void) {
+    const uint32_t history[] = {1, 2, 3, 4, 9, 2, 3};
+    const uint32_t *draft = NULL;
+    pipit_lookup l;
+    pipit_lookup_init(&l);
+    for (size_t n = 0; n <= 7; n++)
+        CHECK_EQ_U64(pipit_lookup_draft(&l, history, n, 8, &draft), 0);
+}
+
+static void a_draft_ends_where_the_text_does(void) {
+    const uint32_t history[] = {1, 2, 1, 2, 1, 2, 1, 2};
+    const uint32_t *draft = NULL;
+    pipit_lookup l;
+    pipit_lookup_init(&l);
+    uint32_t n = pipit_lookup_draft(&l, history, 8, 8, &draft);
+    CHECK(n > 0 && draft + n <= history + 8);
+}
+
+static void failures_pause_it_longer_and_longer(void) {
+    const uint32_t history[] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+                                1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+    const uint32_t *draft = NULL;
+    uint32_t before = 0;
+    pipit_lookup l;
+    pipit_lookup_init(&l);
+    for (uint32_t i = 0; i < 5; i++) {
+        uint32_t n = 0, waited = 0;
+        while ((n = pipit_lookup_draft(&l, history, 24, 8, &draft)) == 0)
+            waited++;
+        CHECK(i == 0 || waited > before);
+        before = waited;
+        pipit_lookup_learn(&l, n, 0);
+    }
+    pipit_lookup_learn(&l, 7, 7);
+    CHECK_EQ_U64(l.misses, 0);
+    CHECK_EQ_U64(l.size, PIPIT_MAX_DRAFT);
+}
+
+int main(void) {
+    CASE(the_longest_match_is_continued);
+    CASE(short_matches_are_not_drafted);
+    CASE(a_draft_ends_where_the_text_does);
+    CASE(failures_pause_it_longer_and_longer);
+    return check_done();
+}
