@@ -124,3 +124,55 @@ uint32_t pipit_kv_restore(pipit_kvcache *kv, uint32_t n_layers, uint32_t n) {
         if (kv->convs[i].ring) restore_layer(kv, &kv->convs[i], n);
     return n;
 }
+
+static bool same_rings(const pipit_kvcache *a, const pipit_kvcache *b,
+                       uint32_t n_layers) {
+    for (uint32_t i = 0; i < n_layers; i++) {
+        if (a->layers[i].window > 0 &&
+            a->layers[i].capacity != b->layers[i].capacity)
+            return false;
+        if (a->convs && a->convs[i].capacity != b->convs[i].capacity)
+            return false;
+    }
+    return true;
+}
+
+/* Both begin with the same positions, head by head. */
+static void copy_heads(const pipit_kv_layer *to, const pipit_kv_layer *from,
+                       uint32_t n_heads, size_t bytes) {
+    for (uint32_t h = 0; h < n_heads; h++) {
+        memcpy(to->keys + h * to->head_bytes, from->keys + h * from->head_bytes,
+               bytes);
+        memcpy(to->values + h * to->head_bytes,
+               from->values + h * from->head_bytes, bytes);
+    }
+}
+
+static void copy_convolution(const pipit_kvcache *to, const pipit_kvcache *from,
+                             uint32_t layer) {
+    const pipit_conv_layer *a = &to->convs[layer], *b = &from->convs[layer];
+    size_t row = to->n_embd * sizeof(float);
+    uint32_t context = pipit_min_u32(to->n_context, from->n_context);
+    size_t n = (size_t)(context / PIPIT_CHECKPOINT + 1) * (to->n_taps - 1);
+    memcpy(a->ring, b->ring, a->capacity * row);
+    memcpy(a->checkpoints, b->checkpoints, n * row);
+}
+
+bool pipit_kv_copy(pipit_kvcache *to, const pipit_kvcache *from,
+                   const pipit_model *model, uint32_t n) {
+    size_t element = to->type == PIPIT_KV_F32 ? 4 : 2;
+    uint32_t n_layers = model->h.n_layers;
+    if (!same_rings(to, from, n_layers)) return false;
+    for (uint32_t i = 0; i < n_layers; i++) {
+        const pipit_kv_layer *l = &to->layers[i];
+        /* Keys stand in groups of four. */
+        size_t whole = ((size_t)n + 3) & ~(size_t)3;
+        size_t bytes = l->window > 0 ? l->head_bytes
+                                     : whole * to->head_dim * element;
+        copy_heads(l, &from->layers[i], model->layers[i].params.n_kv_heads,
+                   bytes);
+        if (to->convs && to->convs[i].ring) copy_convolution(to, from, i);
+    }
+    to->n_restored = from->n_restored;
+    return true;
+}

@@ -84,6 +84,12 @@ static inline float *pipit_conv_row(const pipit_kvcache *kv,
 void pipit_conv_keep(const pipit_kvcache *kv, const pipit_conv_layer *c,
                      uint32_t pos, uint32_t begin, uint32_t end);
 
+/* Copies what `from`, of the same model and type, holds of positions 0 .. n-1.
+ * Rings are copied whole: then `to` is as if it had held all that `from` did.
+ * False, and nothing is copied, where rings differ in size. */
+bool pipit_kv_copy(pipit_kvcache *to, const pipit_kvcache *from,
+                   const pipit_model *model, uint32_t n);
+
 /* With the cache having held positions 0 .. n-1, the smallest length it can be
  * cut back to without losing what a windowed layer or a convolution needs. */
 uint32_t pipit_kv_oldest_rewind(const pipit_kvcache *kv, uint32_t n_layers,

@@ -54,6 +54,7 @@ struct pipit_model {
     uint64_t n_parameters;
     size_t block_bytes;
     pipit_loader *loader; /* NULL once the weights are complete */
+    struct pipit_session *sessions; /* open ones, the latest first */
 };
 
 /* Whether the loader has seen the last tensor. */

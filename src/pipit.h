@@ -316,7 +316,10 @@ pipit_status pipit_session_eval(pipit_session *session, const uint32_t *tokens,
                                 pipit_error *error);
 /* Makes the timeline equal to tokens[0..n): keeps the common prefix of the
  * cache, drops the rest and begins to evaluate what is new (at least the last
- * token, so that there are logits). *n_kept may be NULL. Step as after begin. */
+ * token, so that there are logits). Where another session of the model has more
+ * of the tokens, its keys and values are copied instead of evaluating them anew.
+ * *n_kept, which may be NULL: the tokens that need no evaluation. Step as after
+ * begin. */
 pipit_status pipit_session_sync(pipit_session *session, const uint32_t *tokens,
                                 size_t n_tokens, size_t *n_kept,
                                 pipit_error *error);

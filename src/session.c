@@ -1,9 +1,12 @@
 #include "session.h"
 
 #define DEFAULT_CONTEXT 4096u
+/* Tokens from which on a copy is quicker than evaluating them. */
+#define WORTH_COPYING 8u
 
 struct pipit_session {
-    const pipit_model *model;
+    pipit_model *model;
+    pipit_session *next; /* of the model's */
     const pipit_allocator *allocator;
     size_t block_bytes;
     uint32_t n_context;
@@ -117,6 +120,8 @@ pipit_status pipit_session_open(pipit_model *model,
                                  .pass = p.pass,
                                  .last_logits = p.last_logits};
     pipit_forward_init(&p.session->pass, model, &p.session->kv, n_context);
+    p.session->next = model->sessions;
+    model->sessions = p.session;
     *out = p.session;
     return PIPIT_OK;
 }
@@ -136,6 +141,9 @@ static void drop_pending(pipit_session *s) {
 
 void pipit_session_close(pipit_session *session) {
     if (!session) return;
+    pipit_session **at = &session->model->sessions;
+    while (*at != session) at = &(*at)->next;
+    *at = session->next;
     drop_all_logits(session);
     pipit_give(session->allocator, session, session->block_bytes);
 }
@@ -313,6 +321,38 @@ pipit_status pipit_session_rewind(pipit_session *session, size_t n) {
     return PIPIT_OK;
 }
 
+static size_t common_length(const pipit_session *s, const uint32_t *tokens,
+                            size_t n_tokens) {
+    size_t n = 0, most = pipit_min_size(s->length, n_tokens);
+    while (n < most && tokens[n] == s->tokens[n]) n++;
+    return n;
+}
+
+/* Where another session of the model begins with clearly more of the tokens, its
+ * keys and values are copied. Returns how many tokens the session then begins
+ * with. */
+static size_t adopt(pipit_session *s, const uint32_t *tokens, size_t n_tokens,
+                    size_t keep) {
+    const pipit_session *best = NULL;
+    size_t most = keep + WORTH_COPYING;
+    for (pipit_session *o = s->model->sessions; o; o = o->next) {
+        size_t n = common_length(o, tokens, n_tokens);
+        n = pipit_min_size(n, o->n_cached);
+        if (o == s || o->kv.type != s->kv.type || n <= most) continue;
+        best = o;
+        most = n;
+    }
+    if (!best || !pipit_kv_copy(&s->kv, &best->kv, s->model, (uint32_t)most))
+        return keep;
+    drop_pending(s);
+    drop_all_logits(s);
+    memcpy(s->tokens, tokens, most * sizeof *tokens);
+    s->length = s->target = (uint32_t)most;
+    s->n_cached = best->n_cached;
+    s->high_water = best->high_water;
+    return most;
+}
+
 pipit_status pipit_session_sync(pipit_session *session, const uint32_t *tokens,
                                 size_t n_tokens, size_t *n_kept,
                                 pipit_error *error) {
@@ -320,8 +360,8 @@ pipit_status pipit_session_sync(pipit_session *session, const uint32_t *tokens,
     pipit_session *s = session;
     pipit_status status = check_tokens(s, 0, tokens, n_tokens, error);
     if (status != PIPIT_OK) return status;
-    size_t keep = 0, most = pipit_min_size(s->length, n_tokens);
-    while (keep < most && tokens[keep] == s->tokens[keep]) keep++;
+    size_t keep = adopt(s, tokens, n_tokens,
+                        common_length(s, tokens, n_tokens));
     bool is_there = keep == n_tokens && keep == s->length &&
                     s->n_logits == 1 && s->target == s->length;
     if (!is_there) {

@@ -10,6 +10,7 @@ test("pieces, sync and rewind give the same logits", async (t) => {
     await whole.eval(tokens);
     const expected = await whole.logits();
     assert.equal(whole.length, 100);
+    await whole.close();
     const pieces = await model.createSession();
     for (let at = 0; at < 100; at += 7)
         await pieces.eval(tokens.subarray(at, at + 7));
@@ -26,6 +27,43 @@ test("pieces, sync and rewind give the same logits", async (t) => {
     await pieces.rewind(100);
     assert.deepEqual(await pieces.sync(tokens), { kept: 99 });
     assert.deepEqual(await pieces.logits(), expected);
+});
+
+test("a session begins where another of the model already is", async (t) => {
+    const model = await openTiny(t, { type: "Q4_0" });
+    const first = await model.createSession();
+    const tokens = someTokens(100);
+    await first.eval(tokens);
+    const expected = await first.logits();
+    const other = await model.createSession({ contextLength: 200 });
+    assert.deepEqual(await other.sync(tokens), { kept: 99 });
+    assert.deepEqual(await other.logits(), expected);
+    // What is closed or of another kind can't be copied from.
+    const exact = await model.createSession({ kvType: "f32" });
+    assert.deepEqual(await exact.sync(tokens), { kept: 0 });
+    await Promise.all([first.close(), other.close()]);
+    const fresh = await model.createSession();
+    assert.deepEqual(await fresh.sync(tokens), { kept: 0 });
+    assert.deepEqual(await fresh.logits(), expected);
+});
+
+test("an answer is the same without drafts", async (t) => {
+    const model = await openTiny(t, { type: "Q4_0" });
+    const words = Array.from({ length: 90 }, (_, i) => 260 + (i % 9));
+    for (const temperature of [0, 0.4]) {
+        const answers = [];
+        for (const promptLookup of [true, false]) {
+            const session = await model.createSession();
+            const options = {
+                ...{ tokens: words, maxTokens: 120, temperature, seed: 5 },
+                ...{ ignoreEndOfGeneration: true, logprobs: 2, promptLookup },
+            };
+            answers.push(await collect(session.generate(options)));
+            assert.equal(session.length, 90 + 119);
+            await session.close();
+        }
+        assert.deepEqual(answers[0], answers[1]);
+    }
 });
 
 test("the logits of every position", async (t) => {

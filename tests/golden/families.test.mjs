@@ -108,6 +108,12 @@ test("a convolution goes back by its checkpoints", async (t) => {
         await fresh.close();
     }
     await session.eval(many);
+    // Another session of the same size begins where this one is.
+    const second = await model.createSession(long);
+    const { kept } = await second.sync(many);
+    assert.equal(kept, 799);
+    assert.deepEqual(await second.logits(), await session.logits());
+    await second.close();
     for (const [end, logits] of expected.reverse()) {
         // Away from the ring, then the last token before `end` anew.
         await session.rewind(end - 1);

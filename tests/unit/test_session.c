@@ -260,10 +260,57 @@ static void every_kernel_and_thread_gives_the_same_bits(void) {
     tiny_close(&first);
 }
 
+/* A session that syncs to a text of which another has the beginning. */
+static void sessions_share_a_beginning(void) {
+    static const uint32_t windows[] = {0, 8};
+    for (size_t w = 0; w < 2; w++)
+        for (uint32_t context = 60; context <= 90; context += 30) {
+            uint32_t text[50], other[50];
+            size_t kept = 0;
+            tiny_options o = tiny_defaults();
+            if (windows[w]) o.arch = "gemma3";
+            o.window = windows[w];
+            tiny t = tiny_open(&o);
+            tiny_tokens(text, 50);
+            memcpy(other, text, sizeof text);
+            for (size_t i = 30; i < 50; i++) other[i] = (text[i] + 1) % 40;
+            pipit_session *first = tiny_session(&t, 60);
+            pipit_session *second = tiny_session(&t, context);
+            CHECK(pipit_session_eval(first, text, 50, 0, NULL, NULL, NULL) ==
+                  PIPIT_OK);
+            CHECK(pipit_session_sync(second, other, 50, &kept, NULL) ==
+                  PIPIT_OK);
+            /* Rings of another size can't be copied. */
+            bool shared = windows[w] == 0 || context == 60;
+            CHECK_EQ_U64(kept, shared ? 30 : 0);
+            while (pipit_session_step(second) == PIPIT_PENDING) {}
+            pipit_session_close(first);
+            pipit_session *fresh = tiny_session(&t, 60);
+            CHECK(pipit_session_eval(fresh, other, 50, 0, NULL, NULL, NULL) ==
+                  PIPIT_OK);
+            CHECK(memcmp(pipit_session_logits(fresh, 0),
+                         pipit_session_logits(second, 0),
+                         TINY_VOCAB * sizeof(float)) == 0);
+            /* And all of it is there: going on gives the same as well. */
+            CHECK(pipit_session_sync(second, text, 50, &kept, NULL) ==
+                  PIPIT_OK);
+            while (pipit_session_step(second) == PIPIT_PENDING) {}
+            CHECK(pipit_session_sync(fresh, text, 50, &kept, NULL) == PIPIT_OK);
+            while (pipit_session_step(fresh) == PIPIT_PENDING) {}
+            CHECK(memcmp(pipit_session_logits(fresh, 0),
+                         pipit_session_logits(second, 0),
+                         TINY_VOCAB * sizeof(float)) == 0);
+            pipit_session_close(fresh);
+            pipit_session_close(second);
+            tiny_close(&t);
+        }
+}
+
 int main(void) {
     CASE(batches_of_any_size_give_the_same_bits);
     CASE(rewinding_and_going_on_gives_the_same_bits);
     CASE(sync_keeps_the_common_beginning);
+    CASE(sessions_share_a_beginning);
     CASE(stopping_keeps_whole_batches);
     CASE(sessions_interleave_step_by_step);
     CASE(progress_counts_tokens);
