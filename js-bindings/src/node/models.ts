@@ -11,8 +11,18 @@ import * as path from "node:path";
 import manifest from "#manifest";
 import { PipitError } from "../errors.js";
 import type { OnProgress } from "../types.js";
-import { defaultLimits, download, type HttpsLimits } from "./https-source.js";
-import { hashFile, PartialFile, storeError } from "./partial-file.js";
+import {
+    defaultLimits,
+    download,
+    type DownloadLimits,
+} from "../store/download.js";
+import { progressMeter } from "../store/meter.js";
+import {
+    checkRoom,
+    hashFile,
+    PartialFile,
+    storeError,
+} from "./partial-file.js";
 import { downloadMembers, type PythonMember } from "./python-source.js";
 
 export type PullSource =
@@ -55,7 +65,7 @@ export interface PullOptions {
     readonly cacheDir?: string | undefined;
     /** Instead of the entry's own. */
     readonly sources?: readonly PullSource[] | undefined;
-    readonly limits?: Partial<HttpsLimits> | undefined;
+    readonly limits?: Partial<DownloadLimits> | undefined;
 }
 
 const entries = manifest.models as unknown as readonly ModelEntry[];
@@ -153,28 +163,6 @@ export async function cachedModel(name: string): Promise<string | undefined> {
     return (await verifyModel(entry)) === "ok" ? modelPath(entry) : undefined;
 }
 
-/** Reports bytes with their rate over the last seconds, ten times a second. */
-function progressMeter(total: number, onProgress: OnProgress | undefined) {
-    const WINDOW_MS = 3000;
-    const PERIOD_MS = 100;
-    let marks: { at: number; loaded: number }[] = [];
-    let reported = -Infinity;
-    return (bytes: number) => {
-        const at = performance.now();
-        const loaded = Math.min(bytes, total);
-        const last = marks.at(-1);
-        if (last && loaded < last.loaded) marks = []; // started over
-        if (loaded !== total && at - reported < PERIOD_MS) return;
-        reported = at;
-        marks = marks.filter((mark) => at - mark.at < WINDOW_MS);
-        marks.push({ at, loaded });
-        const first = marks[0] ?? { at, loaded };
-        const seconds = (at - first.at) / 1000;
-        const rate = seconds > 0 ? (loaded - first.loaded) / seconds : 0;
-        onProgress?.({ phase: "download", loaded, total, rate });
-    };
-}
-
 const HEARTBEAT_MS = 2_000;
 const STALE_MS = 10_000;
 
@@ -225,7 +213,6 @@ async function fetchFrom(
             ? source.urls.map(
                   (url) => (file: PartialFile) =>
                       download(url, file, {
-                          size: entry.size,
                           limits,
                           signal,
                           onBytes,
@@ -261,22 +248,6 @@ async function fetchFrom(
     return failures;
 }
 
-async function checkRoom(folder: string, entry: ModelEntry): Promise<void> {
-    const { bavail, bsize } = await fs.statfs(folder);
-    const room = bavail * bsize;
-    const partial = path.join(folder, `${entry.file}.partial`);
-    const have = await fs.stat(partial).then(
-        (stat) => stat.size,
-        () => 0,
-    );
-    if (room >= entry.size - have) return;
-    throw new PipitError(
-        "disk-full",
-        `${entry.file} needs ${entry.size - have} bytes, ${folder} has ${room}`,
-        { details: { available: room } },
-    );
-}
-
 async function pullLocked(
     entry: ModelEntry,
     target: string,
@@ -295,7 +266,7 @@ async function pullLocked(
         await fs.rm(target, { force: true });
     }
     await fs.rm(`${target}.verified`, { force: true });
-    await checkRoom(path.dirname(target), entry);
+    await checkRoom(path.dirname(target), entry.file, entry.size);
     const failures: string[] = [];
     for (const source of options.sources ?? entry.sources) {
         const failed = await fetchFrom(source, entry, target, options);
