@@ -285,7 +285,7 @@ async function pullLocked(
     if (verdict === "ok") return;
     if (verdict === "wrong") {
         const message =
-            `${target} is not the file of the manifest: ` +
+            `${target} is not what was stored: ` +
             `refused, deleted, fetched again`;
         if (options.onNotice) options.onNotice(message);
         else process.emitWarning(message);
