@@ -93,9 +93,12 @@ export class CacheFolder implements Folder {
         this.#cache = cache;
     }
 
-    /** Throws where there is none. */
-    static async open(): Promise<CacheFolder> {
-        return new CacheFolder(await caches.open(FOLDER));
+    /** Undefined where there is none. */
+    static async open(): Promise<CacheFolder | undefined> {
+        const cache = await globalThis.caches
+            ?.open(FOLDER)
+            .catch(() => undefined);
+        return cache && new CacheFolder(cache);
     }
 
     async names(): Promise<string[]> {

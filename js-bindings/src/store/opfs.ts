@@ -23,6 +23,13 @@ async function openSync(file: SyncFile): Promise<SyncHandle> {
     }
 }
 
+/** Chromium returns a negative error as an unsigned number where others throw:
+ * 2^32 - 8 when the quota is used up. */
+function checkWritten(n: number, bytes: Uint8Array): void {
+    if (n === 0 || n > bytes.length)
+        throw new DOMException("", "QuotaExceededError");
+}
+
 class OpfsData implements DataFile {
     readonly #handle: SyncHandle;
     length: number;
@@ -41,8 +48,7 @@ class OpfsData implements DataFile {
         for (let done = 0; done < bytes.length;) {
             const rest = bytes.subarray(done);
             const n = this.#handle.write(rest, { at: this.length });
-            // Chromium says so where it could throw.
-            if (n === 0) throw new DOMException("", "QuotaExceededError");
+            checkWritten(n, rest);
             this.length += n;
             done += n;
         }
@@ -72,20 +78,22 @@ export class OpfsFolder implements Folder {
         this.#folder = folder;
     }
 
-    /** Throws where there is none: also in some private windows. */
-    static async open(): Promise<OpfsFolder> {
-        const root = await navigator.storage.getDirectory();
-        const folder = await root.getDirectoryHandle(FOLDER, { create: true });
-        // Old WebKit has the folder, but no way to write in a worker.
-        const probe = await folder.getFileHandle("probe", { create: true });
-        (await openSync(probe)).close();
-        return new OpfsFolder(folder);
+    /** Undefined where there is none: also in some private windows. */
+    static async open(): Promise<OpfsFolder | undefined> {
+        const file = globalThis.FileSystemFileHandle?.prototype;
+        if (!file || !("createSyncAccessHandle" in file)) return undefined;
+        const root = await navigator.storage
+            ?.getDirectory?.()
+            .catch(() => undefined);
+        const options = { create: true };
+        const folder = await root?.getDirectoryHandle(FOLDER, options);
+        return folder && new OpfsFolder(folder);
     }
 
     async names(): Promise<string[]> {
         const names: string[] = [];
         for await (const name of this.#folder.keys()) names.push(name);
-        return names.filter((name) => name !== "probe");
+        return names;
     }
 
     async readText(name: string): Promise<string | undefined> {
@@ -106,8 +114,8 @@ export class OpfsFolder implements Folder {
             const bytes = new TextEncoder().encode(text);
             // What a kill leaves in between does not parse: it counts as absent.
             handle.truncate(0);
-            if (handle.write(bytes, { at: 0 }) < bytes.length)
-                throw new DOMException("", "QuotaExceededError");
+            const n = handle.write(bytes, { at: 0 });
+            checkWritten(n === bytes.length ? n : 0, bytes);
             handle.flush();
         } finally {
             handle.close();

@@ -52,20 +52,28 @@ export type FromStore =
           readonly progress: Progress;
       };
 
-async function openFolder(): Promise<Folder> {
-    for (const kind of [OpfsFolder, CacheFolder]) {
-        try {
-            return await kind.open();
-        } catch {
-            // the next one
-        }
-    }
-    return new MemoryFolder();
+/** The first kind that there is; a kind that is there and fails is an error,
+ * for what it holds must not seem to be lost. */
+async function openStore(): Promise<ModelStore> {
+    const folder: Folder =
+        (await OpfsFolder.open()) ??
+        (await CacheFolder.open()) ??
+        new MemoryFolder();
+    return new ModelStore(folder);
+}
+
+let opening: Promise<ModelStore> | undefined;
+
+function openOnce(): Promise<ModelStore> {
+    opening ??= openStore().catch((cause) => {
+        opening = undefined; // the next call tries again
+        throw cause;
+    });
+    return opening;
 }
 
 const scope = globalThis as unknown as Worker;
 const post = (message: FromStore) => scope.postMessage(message);
-const opening = openFolder().then((folder) => new ModelStore(folder));
 const running = new Map<number, AbortController>();
 
 async function answer(
@@ -74,7 +82,7 @@ async function answer(
     signal: AbortSignal,
     told: (progress: Progress) => void,
 ): Promise<unknown> {
-    const store = await opening;
+    const store = await openOnce();
     const kept = (record: StoreRecord): Kept => ({
         record,
         blob: store.blob(record),
