@@ -14,7 +14,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 const require = createRequire(import.meta.url);
 
 /** The manifest, put in without what only Node's downloads need. */
-function manifestPlugin(/** @type {boolean} */ forPages) {
+function manifestPlugin(/** @type {false | "addresses" | "sums"} */ forPages) {
     const file = join(here, "../models/manifest.json");
     return {
         name: "manifest",
@@ -23,7 +23,9 @@ function manifestPlugin(/** @type {boolean} */ forPages) {
             build.onLoad({ filter: /manifest\.json$/ }, () => {
                 const manifest = JSON.parse(readFileSync(file, "utf8"));
                 const contents = JSON.stringify(
-                    forPages ? addressesOnly(manifest) : manifest,
+                    forPages
+                        ? addressesOnly(manifest, forPages === "sums")
+                        : manifest,
                 );
                 return { contents, loader: "json" };
             });
@@ -31,30 +33,33 @@ function manifestPlugin(/** @type {boolean} */ forPages) {
     };
 }
 
-/** @param {{ default: string, models: any[] }} manifest */
-function addressesOnly(manifest) {
+/**
+ * @param {{ default: string, models: any[] }} manifest
+ * @param {boolean} sums keep the sha256 sums
+ */
+function addressesOnly(manifest, sums) {
     const models = manifest.models.map((model) => ({
         name: model.name,
         aliases: model.aliases,
         file: model.file,
         size: model.size,
+        ...(sums && { sha256: model.sha256 }),
         system: model.system,
         sources: model.sources.filter((source) => source.kind === "https"),
     }));
     return { default: manifest.default, models };
 }
 
-/** The command uses the package as anyone would: not a second copy of it. */
-const packagePlugin = {
+/** What is beside the package's entry uses it as anyone would: not a second
+ * copy of it, whose errors would be of another class. */
+const packagePlugin = (/** @type {string} */ path) => ({
     name: "package",
     setup(/** @type {esbuild.PluginBuild} */ build) {
         build.onResolve({ filter: /\/(index|errors|version)\.js$/ }, (args) =>
-            args.path.startsWith("../")
-                ? { path: "./index.node.js", external: true }
-                : undefined,
+            args.path.startsWith("../") ? { path, external: true } : undefined,
         );
     },
-};
+});
 
 /** The one library inside has its licence beside it. */
 function jinjaLicence() {
@@ -80,7 +85,7 @@ const pages = {
     minify: true,
     platform: "browser",
     conditions: ["default"],
-    plugins: [manifestPlugin(true)],
+    plugins: [manifestPlugin("addresses")],
 };
 
 /** @type {esbuild.BuildOptions} */
@@ -104,6 +109,20 @@ const builds = [
         banner,
     }),
     esbuild.build({
+        ...pages,
+        entryPoints: { models: "src/store/models.ts" },
+        plugins: [packagePlugin("./index.js"), manifestPlugin("sums")],
+    }),
+    esbuild.build({
+        ...pages,
+        entryPoints: { store: "src/store/worker.ts" },
+    }),
+    esbuild.build({
+        ...node,
+        entryPoints: { "models.node": "src/node/store.ts" },
+        plugins: [packagePlugin("./index.node.js"), manifestPlugin(false)],
+    }),
+    esbuild.build({
         ...node,
         entryPoints: {
             "index.node": "src/index.ts",
@@ -121,7 +140,7 @@ if (existsSync(join(here, "src/cli/main.ts")))
         esbuild.build({
             ...node,
             entryPoints: { cli: "src/cli/main.ts" },
-            plugins: [packagePlugin, manifestPlugin(false)],
+            plugins: [packagePlugin("./index.node.js"), manifestPlugin(false)],
         }),
     );
 await Promise.all(builds);

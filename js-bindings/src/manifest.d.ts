@@ -7,6 +7,7 @@ declare module "#manifest" {
             readonly aliases: readonly string[];
             readonly file: string;
             readonly size: number;
+            readonly sha256?: string;
             readonly system?: string;
             readonly sources: readonly {
                 readonly kind: string;

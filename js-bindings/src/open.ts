@@ -1,5 +1,5 @@
 /* open.ts — a source as it was described becomes bytes, on either side. */
-import { openPath } from "#platform";
+import { openPath, openStored } from "#platform";
 import { openBlob, openUrl, type ByteSource } from "./engine/source.js";
 import { PipitError } from "./errors.js";
 import type { SourceSpec } from "./protocol.js";
@@ -37,6 +37,8 @@ export async function openSpec(
             return openUrl(nameOf(spec.url, part, parts), spec.headers, signal);
         case "path":
             return openPath(nameOf(spec.path, part, parts));
+        case "stored":
+            return openStored(nameOf(spec.key, part, parts));
         case "list": {
             const listed = spec.parts[part];
             if (listed) return openSpec(listed, signal);

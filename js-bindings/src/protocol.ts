@@ -25,6 +25,8 @@ export type SourceSpec =
           readonly headers: Readonly<Record<string, string>>;
       }
     | { readonly kind: "path"; readonly path: string }
+    /** In the store, under this key (browsers). */
+    | { readonly kind: "stored"; readonly key: string }
     | { readonly kind: "blob"; readonly blob: Blob }
     | { readonly kind: "list"; readonly parts: readonly SourceSpec[] }
     | { readonly kind: "pull"; readonly total: number };

@@ -16,10 +16,12 @@ export type { PipitErrorCode, PipitErrorDetails } from "./errors.js";
 /**
  * Where a GGUF file comes from:
  * - a name of the manifest, such as "smollm2-135m-instruct" (in Node it is
- *   downloaded once and kept; in a page it is fetched from `modelBase` or from
- *   the manifest's addresses),
+ *   downloaded once and kept; in a page it comes from the store of
+ *   `pipit/models`, else from `modelBase` or the manifest's addresses),
  * - an address: a `URL`, or a string that begins with http:, https:, file:,
  *   blob: or data:, or in a page any string with a slash or ending in ".gguf",
+ * - `hf:owner/repo/file.gguf`: an address of the hub,
+ * - `local:NAME`: a file that was imported into the store,
  * - a path (Node): any other string,
  * - bytes: `File`, `Blob`, `ArrayBuffer`, a typed array, or a stream of chunks.
  *

@@ -1,13 +1,10 @@
 /* source.ts — where the bytes of a model come from, for either side: a page's
  * own thread reads headers, the worker of a model reads files. */
 import { locate } from "#platform";
-import {
-    openBytes,
-    openStream,
-    type ByteSource,
-} from "../engine/source.js";
+import { openBytes, openStream, type ByteSource } from "../engine/source.js";
 import { PipitError } from "../errors.js";
 import { openSpec } from "../open.js";
+import { registry } from "../store/registry.js";
 import type { SourceSpec } from "../protocol.js";
 import type { ModelSource, SourceOptions } from "../types.js";
 import { refuse } from "./options.js";
@@ -73,10 +70,17 @@ export async function describeSource(
         onProgress,
         modelBase,
     });
-    const specs: SourceSpec[] =
-        located.kind === "path"
-            ? [located]
-            : located.urls.map((url) => ({ kind: "url", url, headers }));
+    if (located.kind === "path") return { specs: [located], bytes: undefined };
+    const { key, urls } = located;
+    const specs: SourceSpec[] = urls.map((url) => ({
+        kind: "url",
+        url,
+        headers,
+    }));
+    if (key !== undefined) {
+        const blob = registry().get(key);
+        specs.unshift(blob ? { kind: "blob", blob } : { kind: "stored", key });
+    }
     return { specs, bytes: undefined };
 }
 

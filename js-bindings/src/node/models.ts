@@ -11,8 +11,18 @@ import * as path from "node:path";
 import manifest from "#manifest";
 import { PipitError } from "../errors.js";
 import type { OnProgress } from "../types.js";
-import { defaultLimits, download, type HttpsLimits } from "./https-source.js";
-import { hashFile, PartialFile, storeError } from "./partial-file.js";
+import {
+    defaultLimits,
+    download,
+    type DownloadLimits,
+} from "../store/download.js";
+import { progressMeter } from "../store/meter.js";
+import {
+    checkRoom,
+    hashFile,
+    PartialFile,
+    storeError,
+} from "./partial-file.js";
 import { downloadMembers, type PythonMember } from "./python-source.js";
 
 export type PullSource =
@@ -45,6 +55,15 @@ export interface ModelEntry {
     readonly sources: readonly PullSource[];
 }
 
+/** A file to be pulled; of an address more is not known. */
+export interface WantedModel {
+    readonly name: string;
+    readonly file: string;
+    readonly size: number | undefined;
+    readonly sha256: string | undefined;
+    readonly sources: readonly PullSource[];
+}
+
 export interface PullOptions {
     readonly signal?: AbortSignal | undefined;
     readonly onProgress?: OnProgress | undefined;
@@ -55,7 +74,9 @@ export interface PullOptions {
     readonly cacheDir?: string | undefined;
     /** Instead of the entry's own. */
     readonly sources?: readonly PullSource[] | undefined;
-    readonly limits?: Partial<HttpsLimits> | undefined;
+    readonly limits?: Partial<DownloadLimits> | undefined;
+    /** Of the requests. */
+    readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
 const entries = manifest.models as unknown as readonly ModelEntry[];
@@ -83,17 +104,23 @@ export function cacheDir(): string {
 }
 
 /** Where the entry's file is, or would be. */
-export function modelPath(entry: ModelEntry, cache = cacheDir()): string {
+export function modelPath(
+    entry: { readonly file: string },
+    cache = cacheDir(),
+): string {
     return path.join(cache, "models", entry.file);
 }
 
-interface Stamp {
+/** What FILE.verified holds. */
+export interface Stamp {
     readonly size: number;
     readonly mtimeMs: number;
     readonly sha256: string;
+    /** Of a file that is not the manifest's. */
+    readonly url?: string;
 }
 
-async function readStamp(file: string): Promise<Partial<Stamp>> {
+export async function readStamp(file: string): Promise<Partial<Stamp>> {
     try {
         const text = await fs.readFile(`${file}.verified`, "utf8");
         return (JSON.parse(text) ?? {}) as Partial<Stamp>;
@@ -102,9 +129,13 @@ async function readStamp(file: string): Promise<Partial<Stamp>> {
     }
 }
 
-async function writeStamp(file: string, sha256: string): Promise<void> {
+export async function writeStamp(
+    file: string,
+    sha256: string,
+    url?: string,
+): Promise<void> {
     const { size, mtimeMs } = await fs.stat(file);
-    const stamp: Stamp = { size, mtimeMs, sha256 };
+    const stamp: Stamp = { size, mtimeMs, sha256, ...(url && { url }) };
     // A store that can't be written to costs a hash at each start, no more.
     await fs
         .writeFile(`${file}.verified`, JSON.stringify(stamp))
@@ -114,9 +145,9 @@ async function writeStamp(file: string, sha256: string): Promise<void> {
 export type Verdict = "ok" | "absent" | "wrong";
 
 /** Whether a file is the entry's. Reads it only when its size or time changed
- * since it was last found good. */
+ * since it was last found good. Of an address it is what was stored. */
 export async function verifyModel(
-    entry: ModelEntry,
+    entry: Pick<WantedModel, "file" | "size" | "sha256">,
     file = modelPath(entry),
     signal?: AbortSignal,
 ): Promise<Verdict> {
@@ -124,18 +155,20 @@ export async function verifyModel(
     try {
         handle = await fs.open(file, "r");
         const { size, mtimeMs } = await handle.stat();
-        if (size !== entry.size) return "wrong";
         const stamp = await readStamp(file);
+        const wanted = entry.sha256 ?? stamp.sha256;
+        if (size !== (entry.size ?? stamp.size ?? size)) return "wrong";
         if (
             stamp.size === size &&
             stamp.mtimeMs === mtimeMs &&
-            stamp.sha256 === entry.sha256
+            stamp.sha256 === wanted
         )
             return "ok";
         const hash = createHash("sha256");
         await hashFile(handle, size, hash, signal);
-        if (hash.digest("hex") !== entry.sha256) return "wrong";
-        await writeStamp(file, entry.sha256);
+        const found = hash.digest("hex");
+        if (found !== (wanted ?? found)) return "wrong";
+        await writeStamp(file, found, stamp.url);
         return "ok";
     } catch (cause) {
         signal?.throwIfAborted();
@@ -153,34 +186,12 @@ export async function cachedModel(name: string): Promise<string | undefined> {
     return (await verifyModel(entry)) === "ok" ? modelPath(entry) : undefined;
 }
 
-/** Reports bytes with their rate over the last seconds, ten times a second. */
-function progressMeter(total: number, onProgress: OnProgress | undefined) {
-    const WINDOW_MS = 3000;
-    const PERIOD_MS = 100;
-    let marks: { at: number; loaded: number }[] = [];
-    let reported = -Infinity;
-    return (bytes: number) => {
-        const at = performance.now();
-        const loaded = Math.min(bytes, total);
-        const last = marks.at(-1);
-        if (last && loaded < last.loaded) marks = []; // started over
-        if (loaded !== total && at - reported < PERIOD_MS) return;
-        reported = at;
-        marks = marks.filter((mark) => at - mark.at < WINDOW_MS);
-        marks.push({ at, loaded });
-        const first = marks[0] ?? { at, loaded };
-        const seconds = (at - first.at) / 1000;
-        const rate = seconds > 0 ? (loaded - first.loaded) / seconds : 0;
-        onProgress?.({ phase: "download", loaded, total, rate });
-    };
-}
-
 const HEARTBEAT_MS = 2_000;
 const STALE_MS = 10_000;
 
 /** One process at a time downloads a file. FILE.lock is touched while that one
  * lives: a process id would prove nothing where they are used again. */
-async function lock(
+export async function lock(
     target: string,
     signal?: AbortSignal,
 ): Promise<() => Promise<void>> {
@@ -213,46 +224,48 @@ async function lock(
 
 async function fetchFrom(
     source: PullSource,
-    entry: ModelEntry,
+    entry: WantedModel,
     target: string,
     options: PullOptions,
-): Promise<string[]> {
+): Promise<PipitError[]> {
     const { signal } = options;
-    const onBytes = progressMeter(entry.size, options.onProgress);
+    const meter = progressMeter(entry.size, options.onProgress);
     const limits = { ...defaultLimits, ...options.limits };
     const ways =
         source.kind === "https"
             ? source.urls.map(
                   (url) => (file: PartialFile) =>
                       download(url, file, {
-                          size: entry.size,
                           limits,
                           signal,
-                          onBytes,
-                      }),
+                          headers: options.headers,
+                          onBytes: (n) => meter(n, file.size),
+                      }).then(() => url),
               )
             : [
                   (file: PartialFile) =>
                       downloadMembers(source.members, file, {
                           scratch: `${target}.pip-${process.pid}`,
                           signal,
-                          onBytes,
-                      }),
+                          onBytes: (n) => meter(n),
+                      }).then(() => undefined),
               ];
-    const failures: string[] = [];
+    const failures: PipitError[] = [];
     for (const way of ways) {
         const file = await PartialFile.open(target, entry, signal);
         try {
-            await way(file);
-            await file.commit();
-            onBytes(entry.size);
+            const url = await way(file);
+            const sha256 = await file.commit();
+            meter(file.length, file.length);
+            const isKnown = entry.sha256 !== undefined;
+            await writeStamp(target, sha256, isKnown ? undefined : url);
             return [];
         } catch (error) {
             signal?.throwIfAborted();
             if (!(error instanceof PipitError)) throw error;
             // Another source would meet the same disk.
             if (error.code === "disk-full" || error.code === "io") throw error;
-            failures.push(error.message);
+            failures.push(error);
             options.onNotice?.(error.message);
         } finally {
             await file.close();
@@ -261,24 +274,8 @@ async function fetchFrom(
     return failures;
 }
 
-async function checkRoom(folder: string, entry: ModelEntry): Promise<void> {
-    const { bavail, bsize } = await fs.statfs(folder);
-    const room = bavail * bsize;
-    const partial = path.join(folder, `${entry.file}.partial`);
-    const have = await fs.stat(partial).then(
-        (stat) => stat.size,
-        () => 0,
-    );
-    if (room >= entry.size - have) return;
-    throw new PipitError(
-        "disk-full",
-        `${entry.file} needs ${entry.size - have} bytes, ${folder} has ${room}`,
-        { details: { available: room } },
-    );
-}
-
 async function pullLocked(
-    entry: ModelEntry,
+    entry: WantedModel,
     target: string,
     options: PullOptions,
 ): Promise<void> {
@@ -288,30 +285,34 @@ async function pullLocked(
     if (verdict === "ok") return;
     if (verdict === "wrong") {
         const message =
-            `${target} is not the file of the manifest: ` +
+            `${target} is not what was stored: ` +
             `refused, deleted, fetched again`;
         if (options.onNotice) options.onNotice(message);
         else process.emitWarning(message);
         await fs.rm(target, { force: true });
     }
     await fs.rm(`${target}.verified`, { force: true });
-    await checkRoom(path.dirname(target), entry);
-    const failures: string[] = [];
+    if (entry.size !== undefined)
+        await checkRoom(path.dirname(target), entry.file, entry.size);
+    const failures: PipitError[] = [];
     for (const source of options.sources ?? entry.sources) {
         const failed = await fetchFrom(source, entry, target, options);
-        if (failed.length === 0) return writeStamp(target, entry.sha256);
+        if (failed.length === 0) return;
         failures.push(...failed);
     }
-    const refused = failures.some((message) => message.includes("refused"));
+    const [only] = failures;
+    if (only && failures.length === 1 && !entry.sha256) throw only;
+    const refused = failures.some(({ code }) => code === "checksum");
+    const messages = failures.map(({ message }) => message);
     throw new PipitError(
         refused ? "checksum" : "network",
-        `${entry.name}: no source gave it:\n  ${failures.join("\n  ")}`,
+        `${entry.name}: no source gave it:\n  ${messages.join("\n  ")}`,
     );
 }
 
 /** The path of the entry's checked file, downloaded if need be. */
 export async function pullModel(
-    entry: ModelEntry,
+    entry: WantedModel,
     options: PullOptions = {},
 ): Promise<string> {
     const { signal } = options;

@@ -6,19 +6,15 @@
  * version on the server the bytes are. */
 import { createHash, type Hash } from "node:crypto";
 import * as fs from "node:fs/promises";
+import * as path from "node:path";
 import { PipitError } from "../errors.js";
+import type { Origin, Sink } from "../store/download.js";
 
+/** What is not known beforehand is undefined. */
 export interface WantedFile {
     readonly file: string;
-    readonly size: number;
-    readonly sha256: string;
-}
-
-/** What a resumed request must match. */
-export interface Origin {
-    readonly url: string;
-    /** ETag or Last-Modified, for If-Range. */
-    readonly validator: string;
+    readonly size: number | undefined;
+    readonly sha256: string | undefined;
 }
 
 /** A failed system call, as the error of this package. */
@@ -31,6 +27,26 @@ export function storeError(cause: unknown, doing: string): PipitError {
         full ? "disk-full" : "io",
         full ? `${doing}: the disk is full` : `${doing}: ${reason}`,
         { cause },
+    );
+}
+
+/** Whether the folder's disk holds the rest of a file on its way there. */
+export async function checkRoom(
+    folder: string,
+    file: string,
+    size: number,
+): Promise<void> {
+    const { bavail, bsize } = await fs.statfs(folder);
+    const room = bavail * bsize;
+    const have = await fs.stat(path.join(folder, `${file}.partial`)).then(
+        (stat) => stat.size,
+        () => 0,
+    );
+    if (room >= size - have) return;
+    throw new PipitError(
+        "disk-full",
+        `${file} needs ${size - have} bytes, ${folder} has ${room}`,
+        { details: { available: room } },
     );
 }
 
@@ -56,9 +72,10 @@ export async function hashFile(
     return at;
 }
 
-export class PartialFile {
+export class PartialFile implements Sink {
     /** Bytes written so far, all of them in the hash. */
     length = 0;
+    size: number | undefined;
     #hash = createHash("sha256");
     readonly #handle: fs.FileHandle;
     readonly #target: string;
@@ -72,6 +89,11 @@ export class PartialFile {
         this.#handle = handle;
         this.#target = target;
         this.#wanted = wanted;
+        this.size = wanted.size;
+    }
+
+    get isChecked(): boolean {
+        return this.#wanted.sha256 !== undefined;
     }
 
     /** Opens target.partial and goes on after what is there. */
@@ -89,7 +111,8 @@ export class PartialFile {
             const file = new PartialFile(handle, target, wanted);
             const { size } = await handle.stat();
             file.length = size;
-            if (size > wanted.size) await file.restart();
+            file.size ??= (await file.#readOrigin()).size;
+            if (size > (file.size ?? Infinity)) await file.restart();
             else file.length = await hashFile(handle, size, file.#hash, signal);
             return file;
         } catch (cause) {
@@ -99,16 +122,20 @@ export class PartialFile {
         }
     }
 
-    async origin(): Promise<Origin | undefined> {
+    async #readOrigin(): Promise<Partial<Origin> & { size?: number }> {
         try {
             const text = await fs.readFile(this.#originFile, "utf8");
-            const { url, validator } = JSON.parse(text) as Partial<Origin>;
-            if (typeof url === "string" && typeof validator === "string")
-                return { url, validator };
+            return (JSON.parse(text) ?? {}) as Partial<Origin>;
         } catch {
-            // absent or torn: nothing to resume
+            return {}; // absent or torn: nothing to resume
         }
-        return undefined;
+    }
+
+    async origin(): Promise<Origin | undefined> {
+        const { url, validator } = await this.#readOrigin();
+        return typeof url === "string" && typeof validator === "string"
+            ? { url, validator }
+            : undefined;
     }
 
     /** Forgets what is there. */
@@ -117,21 +144,31 @@ export class PartialFile {
             if (this.length > 0) await this.#handle.truncate(0);
             this.#hash = createHash("sha256");
             this.length = 0;
-            if (origin)
-                await fs.writeFile(this.#originFile, JSON.stringify(origin));
-            else await fs.rm(this.#originFile, { force: true });
+            if (origin) {
+                const text = JSON.stringify({ ...origin, size: this.size });
+                await fs.writeFile(this.#originFile, text);
+            } else {
+                this.size = this.#wanted.size;
+                await fs.rm(this.#originFile, { force: true });
+            }
         } catch (cause) {
             throw storeError(cause, `can't write ${this.#target}.partial`);
         }
     }
 
+    async expect(size: number): Promise<void> {
+        this.size = size;
+        await checkRoom(path.dirname(this.#target), this.#wanted.file, size);
+    }
+
     async write(bytes: Uint8Array): Promise<void> {
-        const { file, size } = this.#wanted;
+        const { file } = this.#wanted;
+        const { size = Infinity } = this;
         if (bytes.length > size - this.length) {
             await this.restart();
             throw new PipitError(
                 "checksum",
-                `${file}: refused: more than the manifest's ${size} bytes came`,
+                `${file}: refused: more than the promised ${size} bytes came`,
             );
         }
         try {
@@ -152,11 +189,20 @@ export class PartialFile {
         }
     }
 
-    /** Checks the whole and gives it its name. A wrong file is deleted. */
-    async commit(): Promise<void> {
+    /** Checks the whole and gives it its name. A wrong file is deleted.
+     * @returns its sha256 */
+    async commit(): Promise<string> {
         const { file, size, sha256 } = this.#wanted;
         const found = this.#hash.copy().digest("hex");
-        if (this.length !== size || found !== sha256) {
+        const wrong = sha256 === undefined ? !(await this.#isModel()) : false;
+        if (wrong) {
+            await this.restart();
+            throw new PipitError("invalid-file", `${file}: refused: no GGUF`);
+        }
+        if (
+            this.length !== (size ?? this.length) ||
+            found !== (sha256 ?? found)
+        ) {
             await this.restart();
             throw new PipitError(
                 "checksum",
@@ -168,9 +214,16 @@ export class PartialFile {
             await this.#handle.sync();
             await fs.rename(`${this.#target}.partial`, this.#target);
             await fs.rm(this.#originFile, { force: true });
+            return found;
         } catch (cause) {
             throw storeError(cause, `can't write ${this.#target}`);
         }
+    }
+
+    async #isModel(): Promise<boolean> {
+        const head = Buffer.alloc(4);
+        await this.#handle.read(head, 0, 4, 0);
+        return head.toString("latin1") === "GGUF";
     }
 
     /** Keeps what is worth resuming; idempotent. */

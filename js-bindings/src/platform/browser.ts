@@ -1,7 +1,10 @@
 /* browser.ts — #platform of pages and their workers. */
 import manifest from "#manifest";
 import { PipitError } from "../errors.js";
+import { expandHub } from "../store/source.js";
 import type { Platform } from "./types.js";
+
+export { openStored } from "../store/read.js";
 
 /* Bundlers look for exactly `new Worker(new URL("…", import.meta.url), …)` and
  * `new URL("…", import.meta.url)`; the files lie beside the bundle. */
@@ -92,7 +95,7 @@ export const fetchModule: Platform["fetchModule"] = async (name) =>
 function urlsOfName(
     name: string,
     modelBase: string | URL | undefined,
-): string[] {
+): { key: string; urls: string[] } {
     const wanted = name.toLowerCase();
     const entry = manifest.models.find(
         (model) => model.name === wanted || model.aliases.includes(wanted),
@@ -107,18 +110,22 @@ function urlsOfName(
     const urls = entry.sources.flatMap(({ kind, urls = [] }) =>
         kind === "https" ? urls : [],
     );
-    if (!modelBase) return urls;
+    const key = entry.name;
+    if (!modelBase) return { key, urls };
     const base = new URL(String(modelBase).replace(/\/?$/, "/"), location.href);
-    return [new URL(entry.file, base).href, ...urls];
+    return { key, urls: [new URL(entry.file, base).href, ...urls] };
 }
 
-export const locate: Platform["locate"] = async (source, { modelBase }) => {
-    const isAddress = /^[a-z][a-z+.-]*:|\/|\.gguf$/i.test(source);
-    const urls = isAddress
-        ? [new URL(source, location.href).href]
-        : urlsOfName(source, modelBase);
-    if (urls.length > 0) return { kind: "url", urls };
-    throw new PipitError("not-found", `${source} has no address for a page`);
+export const locate: Platform["locate"] = async (given, { modelBase }) => {
+    const source = expandHub(given);
+    if (source.startsWith("local:"))
+        return { kind: "url", key: source, urls: [] };
+    if (!/^[a-z][a-z+.-]*:|\/|\.gguf$/i.test(source))
+        return { kind: "url", ...urlsOfName(source, modelBase) };
+    const { href, protocol } = new URL(source, location.href);
+    return protocol.startsWith("http")
+        ? { kind: "url", key: href, urls: [href] }
+        : { kind: "url", urls: [href] };
 };
 
 export const openPath: Platform["openPath"] = (path) => {

@@ -7,6 +7,8 @@ import { parentPort, Worker } from "node:worker_threads";
 import type { ByteSource } from "../engine/source.js";
 import { PipitError } from "../errors.js";
 import { findModel, resolveModel } from "../node/models.js";
+import { storedPath } from "../node/stored-path.js";
+import { expandHub } from "../store/source.js";
 import type { Platform } from "./types.js";
 
 const programs = {
@@ -73,9 +75,15 @@ export const fetchModule: Platform["fetchModule"] = async (name) =>
     new Uint8Array(await readFile(new URL(`./${name}.wasm`, import.meta.url)));
 
 /* A name of the manifest wins over a file of that name: ./name is the file. */
-export const locate: Platform["locate"] = async (source, options) => {
-    if (/^(https?|blob|data):/i.test(source))
-        return { kind: "url", urls: [source] };
+export const locate: Platform["locate"] = async (given, options) => {
+    const source = expandHub(given);
+    if (/^(blob|data):/i.test(source)) return { kind: "url", urls: [source] };
+    if (/^(https?|local):/i.test(source)) {
+        const path = await storedPath(source);
+        if (path !== undefined) return { kind: "path", path };
+        if (/^http/i.test(source)) return { kind: "url", urls: [source] };
+        throw new PipitError("not-found", `${source} is not stored here`);
+    }
     if (/^file:/i.test(source))
         return { kind: "path", path: fileURLToPath(source) };
     if (findModel(source) || !/[./\\]/.test(source)) {
@@ -84,6 +92,10 @@ export const locate: Platform["locate"] = async (source, options) => {
         return { kind: "path", path };
     }
     return { kind: "path", path: source };
+};
+
+export const openStored: Platform["openStored"] = async (key) => {
+    throw new PipitError("unsupported", `Node stores files by path: ${key}`);
 };
 
 function systemError(cause: unknown, path: string): PipitError {

@@ -24,7 +24,12 @@ export interface WorkerPort {
 
 /** A string source, understood. */
 export type Located =
-    | { readonly kind: "url"; readonly urls: readonly string[] }
+    | {
+          readonly kind: "url";
+          /** In the store perhaps (browsers): then no address is asked. */
+          readonly key?: string;
+          readonly urls: readonly string[];
+      }
     | { readonly kind: "path"; readonly path: string };
 
 export interface LocateOptions {
@@ -49,6 +54,8 @@ export interface Platform {
     locate(source: string, options: LocateOptions): Promise<Located>;
     /** Bytes of a file (Node). */
     openPath(path: string): ByteSource;
+    /** Bytes of a model in the store (browsers). */
+    openStored(key: string): Promise<ByteSource>;
 }
 
 export type WasmName =
