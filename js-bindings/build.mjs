@@ -115,6 +115,10 @@ const builds = [
     }),
     esbuild.build({
         ...pages,
+        entryPoints: { bench: "src/bench/index.ts" },
+    }),
+    esbuild.build({
+        ...pages,
         entryPoints: { store: "src/store/worker.ts" },
     }),
     esbuild.build({

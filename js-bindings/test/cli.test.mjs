@@ -119,9 +119,33 @@ test("bench as JSON", () => {
         [1, 2],
     );
     for (const result of results) {
-        assert.ok(result.prompt[16] > 0 && result.decode > 0);
+        assert.ok(result.prompt[16] > 0 && result.decode[0] > 0);
         assert.ok(result.memoryBytes > 0 && result.loadMs > 0);
     }
+});
+
+test("bench saves, plots and compares", () => {
+    const saved = path.join(folder, "report.json");
+    const plot = path.join(folder, "plot.svg");
+    const words = [
+        ...["bench", "--model", tiny, "--threads", "1", "--reps", "1"],
+        ...["--prompt", "16", "--decode", "8", "--contexts", "0,40"],
+    ];
+    assert.equal(pipit([...words, "--save", saved, "--plot", plot]).status, 0);
+    const report = JSON.parse(fs.readFileSync(saved, "utf8"));
+    assert.deepEqual(Object.keys(report.results[0].decode), ["0", "40"]);
+    const svg = fs.readFileSync(plot, "utf8");
+    assert.match(svg, /^<svg .*decoding after 40, 1 thread.*<\/svg>$/s);
+    // Twice as fast as that.
+    report.results[0].prompt[16] /= 2;
+    fs.writeFileSync(saved, JSON.stringify(report));
+    const { stdout, status } = pipit([...words, "--compare", saved]);
+    assert.equal(status, 0);
+    assert.match(stdout, /prompt of 16 +[\d.]+ tokens\/s +[\d.]+ x/);
+    assert.match(stdout, /memory +\d+ MB +1\.00 x/);
+    const wrong = pipit([...words, "--compare", plot]);
+    assert.equal(wrong.status, 2);
+    assert.match(wrong.stderr, /plot\.svg/);
 });
 
 test("list names the manifest's models", () => {

@@ -80,7 +80,7 @@ function ours(/** @type {string} */ threads) {
     return {
         pp128: result.prompt[128],
         pp512: result.prompt[512],
-        tg64: result.decode,
+        tg64: result.decode[0],
         load: result.loadMs,
     };
 }
