@@ -68,6 +68,17 @@ function jinjaLicence() {
     return `/*! @huggingface/jinja\n${text.trim()}\n*/`;
 }
 
+/** Of the library only its parser is used; its bundle can't be taken apart, its
+ * sources can. */
+const parserPlugin = {
+    name: "parser",
+    setup(/** @type {esbuild.PluginBuild} */ build) {
+        const entry = require.resolve("@huggingface/jinja");
+        const path = join(dirname(entry), "../src/parser.ts");
+        build.onResolve({ filter: /^@huggingface\/jinja$/ }, () => ({ path }));
+    },
+};
+
 /** @type {esbuild.BuildOptions} */
 const common = {
     absWorkingDir: here,
@@ -106,6 +117,7 @@ const builds = [
     esbuild.build({
         ...pages,
         entryPoints: { template: "src/template/worker.ts" },
+        plugins: [manifestPlugin(true), parserPlugin],
         banner,
     }),
     esbuild.build({
@@ -136,6 +148,7 @@ const builds = [
     esbuild.build({
         ...node,
         entryPoints: { "template.node": "src/template/worker.ts" },
+        plugins: [manifestPlugin(false), parserPlugin],
         banner,
     }),
 ];
