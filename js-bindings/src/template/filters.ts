@@ -127,6 +127,7 @@ function toInt(v: Value, fallback: Value, base: number): Value {
         return Number.isFinite(v.value)
             ? whole(BigInt(Math.trunc(v.value)))
             : fallback;
+    if (v instanceof Undefined) return v.fail();
     if (typeof v !== "string") return fallback;
     const text = strip(v, null, "both").replaceAll(/(?<=\w)_(?=\w)/g, "");
     const digits = text.replace(/^[-+]?(0[xob])?/i, "").toLowerCase();
@@ -141,6 +142,7 @@ function toInt(v: Value, fallback: Value, base: number): Value {
 
 function toFloat(v: Value, fallback: Value): Value {
     if (isNumber(v)) return new Float(real(v));
+    if (v instanceof Undefined) return v.fail();
     if (typeof v !== "string") return fallback;
     const text = strip(v, null, "both").toLowerCase();
     const special = /^([-+]?)(inf|infinity|nan)$/.exec(text);
@@ -299,7 +301,11 @@ function urlencoded(v: Value): string {
             .replace(keep, "/");
     if (!(v instanceof Map)) return quote(str(v), /%2F/g);
     return [...v]
-        .map((pair) => pair.map((x) => quote(str(x), /$^/g)).join("="))
+        .map((pair) =>
+            pair
+                .map((x) => quote(str(x), /$^/g).replaceAll("%20", "+"))
+                .join("="),
+        )
         .join("&");
 }
 

@@ -4,7 +4,7 @@
  *   x is TEST(a)  x is TEST a    →  x | is:TEST(a)   (or "not:TEST")
  *   (a,)  ()                     →  :tuple(a)  :tuple()
  *   with a = 1 … endwith         →  if :scope; set a = 1; … endif
- *   generation … endgeneration   →  if :scope … endif
+ *   generation, block … end…     →  if :scope … endif
  *   for … recursive              →  a comment ":recursive" begins the body
  *
  * A colon can't be in a name, so that no template can say these itself. */
@@ -172,11 +172,13 @@ function withTags(list: readonly Token[]): Token[] {
         while (list[end]?.type !== "CloseStatement") end++;
         const inside = list.slice(i + 1, end);
         const name = inside[0]?.value;
-        if (name === "with" || name === "generation") {
+        if (name === "with" || name === "generation" || name === "block") {
             out.push(...tag(identifier("if"), identifier(SCOPE)));
-            for (const assignment of assignments(inside.slice(1)))
+            for (const assignment of name === "with"
+                ? assignments(inside.slice(1))
+                : [])
                 out.push(...tag(identifier("set"), ...assignment));
-        } else if (name === "endwith" || name === "endgeneration")
+        } else if (/^end(with|generation|block)$/.test(name ?? ""))
             out.push(...tag(identifier("endif")));
         else if (name === "for" && inside.at(-1)?.value === "recursive")
             out.push(
@@ -225,6 +227,8 @@ export function program(source: string): readonly Node[] {
     } catch (cause) {
         if (cause instanceof RangeError)
             throw new TemplateError("the template nests too deeply");
+        const tag = /Unknown statement type: (\w+)/.exec(String(cause))?.[1];
+        if (tag) throw new TemplateError(`Encountered unknown tag '${tag}'.`);
         const why = cause instanceof SyntaxError ? `: ${cause.message}` : "";
         throw new TemplateError(
             `the template can't be read${why || ": it ends too early"}`,

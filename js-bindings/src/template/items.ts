@@ -44,6 +44,7 @@ const changing: Readonly<Record<string, RegExp>> = {
 function attribute(v: Value, name: string): Value | undefined {
     if (v instanceof Namespace) return v.attributes.get(name);
     if (v instanceof Thing) return v.attribute(name);
+    if (v instanceof Callable && name === "name") return v.name;
     if (v instanceof Tuple && v.names.includes(name))
         return v.items[v.names.indexOf(name)];
     const kind = typeName(v);

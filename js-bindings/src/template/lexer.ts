@@ -50,7 +50,8 @@ function numeral(text: string): string {
     const digits = text.replaceAll("_", "");
     if (/^0[xbo]/i.test(digits)) return BigInt(digits).toString();
     if (!/[.e]/i.test(digits)) return digits;
-    const plain = String(Number(digits));
+    const n = Number(digits);
+    const plain = Number.isFinite(n) ? String(n) : "1e999";
     if (plain.includes(".")) return plain;
     const [mantissa = "", exponent] = plain.split("e");
     return `${mantissa}.0${exponent ? `e${exponent}` : ""}`;

@@ -141,7 +141,7 @@ export function typeName(v: Value): string {
     if (v instanceof View) return v.name;
     if (v instanceof Iter) return "generator";
     if (v instanceof Range) return "range";
-    if (v instanceof Namespace) return "Namespace";
+    if (v instanceof Namespace) return "jinja2.utils.Namespace";
     if (v instanceof Undefined) return "Undefined";
     return v instanceof Thing ? v.name : "function";
 }
