@@ -1,7 +1,7 @@
 /* options.ts — what callers pass, checked and filled in before it is posted. */
 import { PipitError } from "../errors.js";
 import type { SamplingSpec } from "../protocol.js";
-import type { SamplingOptions, Tokens } from "../types.js";
+import type { SamplingDefaults, SamplingOptions, Tokens } from "../types.js";
 
 export function refuse(what: string): never {
     throw new PipitError("invalid-argument", what);
@@ -78,7 +78,19 @@ function seedOf(seed: number | bigint | undefined): bigint {
 
 const MOST = Number.MAX_VALUE;
 
-export function samplingSpec(options: SamplingOptions): SamplingSpec {
+/** Without the options that are there but undefined. */
+function defined<T extends object>(options: T): Partial<T> {
+    return Object.fromEntries(
+        Object.entries(options).filter(([, value]) => value !== undefined),
+    ) as Partial<T>;
+}
+
+/** @param defaults the file's, which the caller's own win over */
+export function samplingSpec(
+    given: SamplingOptions,
+    defaults: SamplingDefaults,
+): SamplingSpec {
+    const options: SamplingOptions = { ...defaults, ...defined(given) };
     const { repetitionPenalty, presencePenalty, frequencyPenalty } = options;
     return {
         temperature: real("temperature", options.temperature, 0, 0, 1e6),

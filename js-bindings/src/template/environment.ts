@@ -134,7 +134,7 @@ const calls: Readonly<Record<string, Call>> = {
 /** Variables of the caller win. */
 export function environment(
     variables: Readonly<Record<string, unknown>>,
-    now = new Date(),
+    now: Date,
 ): ReadonlyMap<string, Value> {
     const names = new Map<string, Value>();
     for (const [name, call] of Object.entries(calls))

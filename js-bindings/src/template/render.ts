@@ -14,7 +14,7 @@ let parsed: { source: string; program: readonly Node[] } | undefined;
 export function render(
     source: string,
     variables: Readonly<Record<string, unknown>>,
-    now?: Date,
+    now: Date,
 ): string {
     renewBudget();
     try {

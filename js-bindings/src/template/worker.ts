@@ -8,9 +8,10 @@ const port = workerPort();
 const post = (reply: RenderReply) => port.post(reply);
 
 port.onMessage((data) => {
-    const { id, template, variables } = data as RenderRequest;
+    const { id, template, variables, now } = data as RenderRequest;
     try {
-        post({ type: "rendered", id, text: render(template, variables) });
+        const time = new Date(now ?? Date.now());
+        post({ type: "rendered", id, text: render(template, variables, time) });
     } catch (cause) {
         const message = cause instanceof Error ? cause.message : String(cause);
         post({ type: "failed", id, message });
