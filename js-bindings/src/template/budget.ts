@@ -3,7 +3,7 @@
 import { TemplateError } from "./failure.js";
 
 /** Letters of one text, the output included. */
-export const LONGEST_TEXT = 16 << 20;
+const LONGEST_TEXT = 16 << 20;
 /** Elements of one list. */
 const LONGEST_LIST = 1 << 20;
 /** Letters and elements made in all; a text that grows by appending counts
@@ -23,10 +23,14 @@ function spend(n: number): void {
         throw new TemplateError("the template takes too much memory");
 }
 
-/** Call before a text of n letters is made. */
-export function chargeText(n: number): void {
+export function checkLength(n: number): void {
     if (!(n <= LONGEST_TEXT))
         throw new TemplateError("the template makes a text of over 16 MB");
+}
+
+/** Call before a text of n letters is made. */
+export function chargeText(n: number): void {
+    checkLength(n);
     spend(n);
 }
 

@@ -69,7 +69,20 @@ const formats: Readonly<Record<string, (t: Date) => string>> = {
     S: (t) => two(t.getSeconds()),
     T: (t) =>
         `${two(t.getHours())}:${two(t.getMinutes())}:${two(t.getSeconds())}`,
+    c: (t) => strftime(t, "%a %b %e %H:%M:%S %Y"),
+    D: (t) => strftime(t, "%m/%d/%y"),
+    h: (t) => strftime(t, "%b"),
+    k: (t) => String(t.getHours()).padStart(2, " "),
+    l: (t) => String(t.getHours() % 12 || 12).padStart(2, " "),
+    n: () => "\n",
+    R: (t) => strftime(t, "%H:%M"),
+    t: () => "\t",
+    u: (t) => String(t.getDay() || 7),
+    U: (t) => two(Math.floor((dayOfYear(t) + 6 - t.getDay()) / 7)),
+    W: (t) => two(Math.floor((dayOfYear(t) + 6 - ((t.getDay() + 6) % 7)) / 7)),
     w: (t) => String(t.getDay()),
+    x: (t) => strftime(t, "%m/%d/%y"),
+    X: (t) => strftime(t, "%H:%M:%S"),
     y: (t) => two(t.getFullYear() % 100),
     Y: (t) => String(t.getFullYear()),
     "%": () => "%",
@@ -92,8 +105,10 @@ const LONGEST_RANGE = 100_000;
 
 function range(args: readonly Value[]): Range {
     const [a, b, c] = args.map((v) => integer(v, 0));
-    if (a === undefined || args.length > 3)
-        return fail(`range expected 1 to 3 arguments, got ${args.length}`);
+    if (a === undefined)
+        return fail("range expected at least 1 argument, got 0");
+    if (args.length > 3)
+        fail(`range expected at most 3 arguments, got ${args.length}`);
     if (c === 0) fail("range() arg 3 must not be zero");
     const made = b === undefined ? new Range(0, a, 1) : new Range(a, b, c ?? 1);
     if (made.length > LONGEST_RANGE)

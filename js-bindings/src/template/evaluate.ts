@@ -1,5 +1,5 @@
 /* evaluate.ts — a template's syntax tree, evaluated as Jinja2 does it. */
-import { chargeText, joined } from "./budget.js";
+import { checkLength, joined } from "./budget.js";
 import { runFilter } from "./filters.js";
 import { RECURSIVE, SCOPE, TUPLE } from "./grammar.js";
 import { getAttribute, getItem } from "./items.js";
@@ -20,6 +20,7 @@ import {
     Callable,
     fail,
     Float,
+    isNumber,
     iterate,
     key,
     Namespace,
@@ -84,7 +85,7 @@ export class Evaluator {
 
     #write(text: string): void {
         this.#letters += text.length;
-        chargeText(this.#letters);
+        checkLength(this.#letters);
         this.#out.push(text);
     }
 
@@ -238,6 +239,8 @@ export class Evaluator {
         if (target.type === "Identifier") {
             scope.variables.set(target.value, v);
         } else if (target.type === "TupleLiteral") {
+            if (v === null || isNumber(v))
+                fail(`cannot unpack non-iterable ${typeName(v)} object`);
             const items = iterate(v);
             const { length } = target.value;
             if (items.length > length)

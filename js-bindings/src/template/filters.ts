@@ -1,5 +1,5 @@
 /* filters.ts — Jinja's filters. */
-import { chargeList, chargeText, joined } from "./budget.js";
+import { chargeList, chargeText, joined, repeated } from "./budget.js";
 import { formatPercent, rounded } from "./format.js";
 import { getItem, onlyAttribute } from "./items.js";
 import { dumps } from "./json.js";
@@ -13,7 +13,7 @@ import {
     strip,
 } from "./methods.js";
 import { binary } from "./operators.js";
-import { runTest } from "./tests.js";
+import { runTest, tests } from "./tests.js";
 import {
     characters,
     compare,
@@ -47,6 +47,9 @@ type OpenFilter = (v: Value, args: readonly Value[], kwargs: Kwargs) => Value;
 
 // ---- helpers ---------------------------------------------------------------
 
+/** None is given, too. */
+const given = (v: Value | undefined, fallback: Value) =>
+    v === undefined ? fallback : v;
 const yes = (v: Value | undefined) => v !== undefined && truthy(v);
 
 function folded(v: Value, sensitive: Value | undefined): Value {
@@ -178,7 +181,7 @@ function round(v: Value, [precision, method]: Given): Value {
 
 function indent(v: Value, [width, first, empty]: Given): string {
     const step =
-        typeof width === "string" ? width : " ".repeat(integer(width, 4));
+        typeof width === "string" ? width : repeated(" ", integer(width, 4));
     const [head = "", ...rest] = lines(`${str(v)}\n`);
     const line = (text: string) =>
         text !== "" || yes(empty) ? step + text : text;
@@ -351,7 +354,7 @@ const fallbackFilter: Filter = [
     ["default_value", "boolean"],
     (v, [other, isBoolean]) =>
         v instanceof Undefined || (yes(isBoolean) && !truthy(v))
-            ? (other ?? "")
+            ? given(other, "")
             : v,
 ];
 
@@ -383,12 +386,15 @@ const closed: Readonly<Record<string, Filter>> = {
     escape: escapeFilter,
     forceescape: escapeFilter,
     first: [[], first],
-    float: [["default"], (v, [other]) => toFloat(v, other ?? new Float(0))],
+    float: [
+        ["default"],
+        (v, [other]) => toFloat(v, given(other, new Float(0))),
+    ],
     groupby: [["attribute", "default", "case_sensitive"], grouped],
     indent: [["width", "first", "blank"], indent],
     int: [
         ["default", "base"],
-        (v, [other, base]) => toInt(v, other ?? 0, integer(base, 10)),
+        (v, [other, base]) => toInt(v, given(other, 0), integer(base, 10)),
     ],
     items: [
         [],
@@ -519,6 +525,8 @@ export function runFilter(
     kwargs: Kwargs,
 ): Value {
     const named = /^(is|not):(.+)$/.exec(name);
+    if (named?.[2] === "filter" || named?.[2] === "test")
+        return isKnown(named[2], str(v)) === (named[1] === "is");
     if (named)
         return (
             runTest(named[2] as string, v, args, kwargs) === (named[1] === "is")
@@ -529,4 +537,9 @@ export function runFilter(
         return fail(`No filter named ${repr(name)}.`);
     const [parameters, apply] = closed[name] as Filter;
     return apply(v, bind(name, parameters, args, kwargs));
+}
+
+function isKnown(kind: "filter" | "test", name: string): boolean {
+    if (kind === "test") return Object.hasOwn(tests, name);
+    return Object.hasOwn(open, name) || Object.hasOwn(closed, name);
 }

@@ -48,9 +48,9 @@ function tied(x: number, digits: number): string {
 /** Python's round(x, digits). */
 export function rounded(x: number, digits: number): number {
     if (!Number.isFinite(x)) return x;
-    if (digits >= 0) return Number(tied(x, Math.min(digits, 100)));
-    const unit = 10 ** -digits;
-    return Number(tied(x / unit, 0)) * unit;
+    const unit = 10 ** Math.max(0, -digits);
+    const near = Number(tied(x / unit, Math.min(Math.max(0, digits), 100)));
+    return near === 0 && x < 0 ? -0 : near * unit;
 }
 
 function exponential(x: number, digits: number): string {

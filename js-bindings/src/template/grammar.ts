@@ -225,8 +225,7 @@ export function program(source: string): readonly Node[] {
     try {
         return parse(list as never).body as unknown as Node[];
     } catch (cause) {
-        if (cause instanceof RangeError)
-            throw new TemplateError("the template nests too deeply");
+        if (/call stack|recursion/.test(String(cause))) throw cause;
         const tag = /Unknown statement type: (\w+)/.exec(String(cause))?.[1];
         if (tag) throw new TemplateError(`Encountered unknown tag '${tag}'.`);
         const why = cause instanceof SyntaxError ? `: ${cause.message}` : "";

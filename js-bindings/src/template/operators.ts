@@ -126,6 +126,16 @@ function calculate(operator: string, a: Value, b: Value): Value {
     }
     if (result !== undefined) return result;
     for (const v of [a, b]) if (v instanceof Undefined) v.fail();
+    if (operator === "*")
+        for (const [v, by] of [
+            [a, b],
+            [b, a],
+        ] as const)
+            if (typeof v === "string" || Array.isArray(v) || v instanceof Tuple)
+                fail(
+                    "can't multiply sequence by non-int of type " +
+                        `'${typeName(by)}'`,
+                );
     const name = operator === "**" ? "** or pow()" : operator;
     return fail(
         `unsupported operand type(s) for ${name}: ` +

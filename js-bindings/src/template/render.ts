@@ -2,7 +2,7 @@
 import { renewBudget } from "./budget.js";
 import { environment } from "./environment.js";
 import { Evaluator } from "./evaluate.js";
-import { TemplateError } from "./failure.js";
+import { fail, TemplateError } from "./failure.js";
 import { program } from "./grammar.js";
 import type { Node } from "./syntax.js";
 
@@ -23,9 +23,13 @@ export function render(
         return new Evaluator(environment(variables, now)).run(parsed.program);
     } catch (cause) {
         if (cause instanceof TemplateError) throw cause;
+        const what = String(cause);
+        // In the words of V8 and JavaScriptCore, and of SpiderMonkey.
+        if (/call stack|recursion/.test(what))
+            fail("the template nests too deeply");
         if (cause instanceof RangeError)
-            throw new TemplateError("the template nests too deeply", { cause });
-        throw new TemplateError(`the template failed: ${String(cause)}`, {
+            fail("the template takes too much memory");
+        throw new TemplateError(`the template failed: ${what}`, {
             cause,
         });
     }
