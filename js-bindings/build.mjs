@@ -5,7 +5,7 @@
 // for Node. The wasm files are put in by web/build.mjs.
 import * as esbuild from "esbuild";
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { copyFileSync, existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -62,19 +62,15 @@ const packagePlugin = (/** @type {string} */ path) => ({
 });
 
 /** The one library inside has its licence beside it. */
-function jinjaLicence() {
-    const entry = require.resolve("@huggingface/jinja");
-    const text = readFileSync(join(dirname(entry), "../LICENSE"), "utf8");
-    return `/*! @huggingface/jinja\n${text.trim()}\n*/`;
-}
+const jinja = dirname(require.resolve("@huggingface/jinja"));
+const banner = { js: "/*! @huggingface/jinja (MIT): see template.LICENSE */" };
 
 /** Of the library only its parser is used; its bundle can't be taken apart, its
  * sources can. */
 const parserPlugin = {
     name: "parser",
     setup(/** @type {esbuild.PluginBuild} */ build) {
-        const entry = require.resolve("@huggingface/jinja");
-        const path = join(dirname(entry), "../src/parser.ts");
+        const path = join(jinja, "../src/parser.ts");
         build.onResolve({ filter: /^@huggingface\/jinja$/ }, () => ({ path }));
     },
 };
@@ -108,7 +104,6 @@ const node = {
     plugins: [manifestPlugin(false)],
 };
 
-const banner = { js: jinjaLicence() };
 const builds = [
     esbuild.build({
         ...pages,
@@ -161,6 +156,7 @@ if (existsSync(join(here, "src/cli/main.ts")))
         }),
     );
 await Promise.all(builds);
+copyFileSync(join(jinja, "../LICENSE"), join(here, "dist/template.LICENSE"));
 
 const tsc = join(dirname(require.resolve("typescript")), "tsc.js");
 execFileSync(process.execPath, [tsc, "-p", here], { stdio: "inherit" });
