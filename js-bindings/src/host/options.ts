@@ -78,19 +78,30 @@ function seedOf(seed: number | bigint | undefined): bigint {
 
 const MOST = Number.MAX_VALUE;
 
-/** Without the options that are there but undefined. */
-function defined<T extends object>(options: T): Partial<T> {
-    return Object.fromEntries(
-        Object.entries(options).filter(([, value]) => value !== undefined),
-    ) as Partial<T>;
-}
-
 /** @param defaults the file's, which the caller's own win over */
 export function samplingSpec(
-    given: SamplingOptions,
+    options: SamplingOptions,
     defaults: SamplingDefaults,
 ): SamplingSpec {
-    const options: SamplingOptions = { ...defaults, ...defined(given) };
+    const own = Object.fromEntries(
+        Object.entries(defaults).filter(
+            ([name]) => options[name as keyof SamplingOptions] === undefined,
+        ),
+    );
+    try {
+        checkedSpec(own);
+    } catch (cause) {
+        const what = cause instanceof Error ? cause.message : String(cause);
+        throw new PipitError(
+            "invalid-model",
+            `the file's general.sampling.*: ${what}`,
+            { cause },
+        );
+    }
+    return checkedSpec({ ...options, ...own });
+}
+
+function checkedSpec(options: SamplingOptions): SamplingSpec {
     const { repetitionPenalty, presencePenalty, frequencyPenalty } = options;
     return {
         temperature: real("temperature", options.temperature, 0, 0, 1e6),
