@@ -5,7 +5,7 @@
 // for Node. The wasm files are put in by web/build.mjs.
 import * as esbuild from "esbuild";
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { copyFileSync, existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -62,11 +62,18 @@ const packagePlugin = (/** @type {string} */ path) => ({
 });
 
 /** The one library inside has its licence beside it. */
-function jinjaLicence() {
-    const entry = require.resolve("@huggingface/jinja");
-    const text = readFileSync(join(dirname(entry), "../LICENSE"), "utf8");
-    return `/*! @huggingface/jinja\n${text.trim()}\n*/`;
-}
+const jinja = dirname(require.resolve("@huggingface/jinja"));
+const banner = { js: "/*! @huggingface/jinja (MIT): see template.LICENSE */" };
+
+/** Of the library only its parser is used; its bundle can't be taken apart, its
+ * sources can. */
+const parserPlugin = {
+    name: "parser",
+    setup(/** @type {esbuild.PluginBuild} */ build) {
+        const path = join(jinja, "../src/parser.ts");
+        build.onResolve({ filter: /^@huggingface\/jinja$/ }, () => ({ path }));
+    },
+};
 
 /** @type {esbuild.BuildOptions} */
 const common = {
@@ -97,7 +104,6 @@ const node = {
     plugins: [manifestPlugin(false)],
 };
 
-const banner = { js: jinjaLicence() };
 const builds = [
     esbuild.build({
         ...pages,
@@ -106,6 +112,7 @@ const builds = [
     esbuild.build({
         ...pages,
         entryPoints: { template: "src/template/worker.ts" },
+        plugins: [manifestPlugin(true), parserPlugin],
         banner,
     }),
     esbuild.build({
@@ -136,6 +143,7 @@ const builds = [
     esbuild.build({
         ...node,
         entryPoints: { "template.node": "src/template/worker.ts" },
+        plugins: [manifestPlugin(false), parserPlugin],
         banner,
     }),
 ];
@@ -148,6 +156,7 @@ if (existsSync(join(here, "src/cli/main.ts")))
         }),
     );
 await Promise.all(builds);
+copyFileSync(join(jinja, "../LICENSE"), join(here, "dist/template.LICENSE"));
 
 const tsc = join(dirname(require.resolve("typescript")), "tsc.js");
 execFileSync(process.execPath, [tsc, "-p", here], { stdio: "inherit" });

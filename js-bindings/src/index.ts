@@ -2,5 +2,6 @@
 export { inspect } from "./inspect.js";
 export { loadModel, loadTokenizer } from "./load.js";
 export { PipitError, errorCodes } from "./errors.js";
+export { renderChatTemplate } from "./render.js";
 export { version } from "./version.js";
 export type * from "./types.js";

@@ -13,6 +13,7 @@ import { HeaderFile, STAGING_BYTES, textOf } from "./engine/file.js";
 import { Pace } from "./engine/pace.js";
 import { PipitError } from "./errors.js";
 import { aborted, throwIfAborted } from "./host/connection.js";
+import { readable } from "./host/metadata.js";
 import { getModule } from "./host/modules.js";
 import { integer } from "./host/options.js";
 import { describeSource, openHere } from "./host/source.js";
@@ -95,7 +96,10 @@ export async function inspect(
             cause: failure,
         });
     });
-    const metadata = file.metadata();
+    const pace = new Pace(yieldToEvents);
+    const metadata = readable(file.metadata(), (key) =>
+        file.elements(key, () => (pace.due ? pace.turn() : undefined)),
+    );
     const tensors = file.tensors();
     return {
         version: file.version,

@@ -5,6 +5,7 @@ import type {
     KvType,
     Logprob,
     Metadata,
+    MetadataValue,
     ModelMemory,
     Progress,
     SpecialTokens,
@@ -120,6 +121,7 @@ export interface CallTable {
         LoadedModel,
     ];
     loadTokenizer: [{ source: SourceSpec }, Vocabulary];
+    metadataArray: [{ key: string }, readonly MetadataValue[]];
     tokenize: [{ text: string | Uint8Array; flags: number }, Uint32Array];
     detokenize: [{ tokens: Uint32Array; flags: number }, Uint8Array];
     createSession: [{ contextLength: number; kvType: KvType }, OpenedSession];
@@ -216,6 +218,8 @@ export interface RenderRequest {
     readonly id: number;
     readonly template: string;
     readonly variables: Readonly<Record<string, unknown>>;
+    /** Milliseconds since 1970 that strftime_now tells; undefined: the clock. */
+    readonly now: number | undefined;
 }
 export type RenderReply =
     | { readonly type: "ready" }

@@ -97,11 +97,15 @@ export interface LoadOptions extends SourceOptions {
 export type MetadataValue =
     string | number | bigint | boolean | readonly MetadataValue[] | LongArray;
 
-/** Stands for an array of more than 1024 elements. */
+/** Stands for an array of more than 1024 elements, which stays in the file's
+ * header until it is asked for. */
 export interface LongArray {
     readonly type: "array";
     readonly elementType: string;
     readonly length: number;
+    /** All elements, read anew each time. "unsupported" for arrays of arrays;
+     * "closed" after the model was. */
+    values(): Promise<readonly MetadataValue[]>;
 }
 
 /** The file's keys in file order. Integers beyond 2^53 are bigints. */
@@ -256,9 +260,71 @@ export interface ChatOptions extends SessionOptions {
     /** A Jinja template instead of the file's own, or the name of one of the
      * file's named templates. */
     readonly template?: string | undefined;
-    /** Further variables for the template, such as `enable_thinking`. */
+    /** Further variables for the template, such as `enable_thinking`, `tools`
+     * or `documents`. */
     readonly templateVariables?: Readonly<Record<string, unknown>> | undefined;
 }
+
+/** A message as templates know it: what else is in it is passed through, such as
+ * `tool_calls`, `name` or `reasoning_content`. */
+export interface TemplateMessage {
+    readonly role: string;
+    /** Text, parts (`{ type: "text", text }`), or nothing. */
+    readonly content?:
+        | string
+        | readonly Readonly<Record<string, unknown>>[]
+        | null
+        | undefined;
+    readonly [key: string]: unknown;
+}
+
+export interface ApplyTemplateOptions extends CancelOptions {
+    /** Descriptions of functions, as JSON schema; passed through. */
+    readonly tools?: readonly unknown[] | null | undefined;
+    /** Texts to answer from; passed through. */
+    readonly documents?: readonly unknown[] | null | undefined;
+    /** Open the assistant's turn at the end. Default true. */
+    readonly addGenerationPrompt?: boolean | undefined;
+    /** Leave the last message open, so that the model goes on writing it
+     * (transformers: `continue_final_message`). Then no other turn is opened.
+     * Default false. */
+    readonly continueFinalMessage?: boolean | undefined;
+    /** Jinja, or the name of one of the file's templates. Default: its main
+     * one, or with tools its `tool_use` where it has that. */
+    readonly template?: string | undefined;
+    /** Every other option is a variable of the template. */
+    readonly [variable: string]: unknown;
+}
+
+export interface AppliedTemplate {
+    readonly text: string;
+    /** Control tokens parsed; BOS is there if the template writes it. */
+    readonly tokens: Uint32Array;
+}
+
+export interface RenderTemplateOptions extends CancelOptions {
+    /** The time that `strftime_now` tells, in the local zone. Default: now. */
+    readonly now?: Date | number | undefined;
+    /** Address of the package's worker.js where a bundler moved it. */
+    readonly workerUrl?: string | URL | undefined;
+}
+
+/** What a file's `general.sampling.*` say. */
+export type SamplingDefaults = Readonly<
+    Partial<
+        Record<
+            | "temperature"
+            | "topK"
+            | "topP"
+            | "minP"
+            | "repetitionPenalty"
+            | "presencePenalty"
+            | "frequencyPenalty"
+            | "penaltyWindow",
+            number
+        >
+    >
+>;
 
 export interface Model extends TextCodec {
     /** "simd128", "relaxed-dot16", …: what the arithmetic runs on. */
@@ -275,6 +341,16 @@ export interface Model extends TextCodec {
     readonly loadTimings: LoadTimings;
     /** The file's template, undefined when it has none. */
     readonly chatTemplate: string | undefined;
+    /** Names of further templates in the file, such as "tool_use". */
+    readonly chatTemplateNames: readonly string[];
+    /** How the file wants to be sampled; used where the caller of `generate` or
+     * `send` says nothing. Throws "invalid-model" when a key is no number. */
+    readonly samplingDefaults: SamplingDefaults;
+    /** Messages as the text and the tokens that the model was trained on. */
+    applyChatTemplate(
+        messages: readonly TemplateMessage[],
+        options?: ApplyTemplateOptions,
+    ): Promise<AppliedTemplate>;
     createSession(options?: SessionOptions): Promise<Session>;
     createChat(options?: ChatOptions): Promise<Chat>;
 }
@@ -289,7 +365,8 @@ export interface EvalOptions extends CancelOptions {
 }
 
 export interface SamplingOptions {
-    /** 0 takes the best token. Default 0. */
+    /** 0 takes the best token. Default, as of all that follow: what the file
+     * says (`model.samplingDefaults`), else 0. */
     readonly temperature?: number | undefined;
     /** Default 0: off. */
     readonly topK?: number | undefined;
@@ -418,9 +495,14 @@ export interface ChatMessage {
     /** "system", "user", "assistant", or what else the template knows. */
     readonly role: string;
     readonly content: string;
+    /** What the model thought before it said so: templates that want it back
+     * read it here. */
+    readonly reasoning_content?: string | undefined;
 }
 
 export interface SendOptions extends SamplingOptions, CancelOptions {
+    /** Called with the reasoning, in pieces as it comes. */
+    readonly onReasoning?: ((text: string) => void) | undefined;
     readonly maxTokens?: number | undefined;
     readonly stop?: string | readonly string[] | undefined;
     readonly onProgress?: OnProgress | undefined;
@@ -444,7 +526,11 @@ export interface ChatTurn {
     readonly promptTokens: number;
     /** … of which the cache already held this many. */
     readonly cachedTokens: number;
+    /** Of reasoning and answer. */
     readonly completionTokens: number;
+    /** What stood between `<think>` and `</think>` before the answer; "" where
+     * there was nothing. */
+    readonly reasoning: string;
     readonly timings: ChatTimings;
 }
 
@@ -460,7 +546,8 @@ export interface Chat {
     /** Facts of the last answer; undefined before the first. */
     readonly last: ChatTurn | undefined;
     readonly session: Session;
-    /** Streams the answer in pieces of text. */
+    /** Streams the answer in pieces of text, without the reasoning before it:
+     * that comes through `onReasoning` and stays in `last`. */
     send(
         text: string,
         options?: SendOptions,

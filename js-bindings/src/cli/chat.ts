@@ -3,7 +3,7 @@ import { createInterface } from "node:readline/promises";
 import type { Chat, Model } from "../types.js";
 import { samplingOf, type Args } from "./args.js";
 import { openModel } from "./model.js";
-import { bold, bytes, dim, note } from "./terminal.js";
+import { bold, bytes, dim, note, Thought } from "./terminal.js";
 
 const help = `/retry        another answer to the last message
 /system TEXT  start anew with this system message
@@ -36,26 +36,33 @@ class Conversation {
     async say(words: string | undefined): Promise<void> {
         const chat = this.chat ?? (await this.start());
         const sampling = samplingOf(this.args.values);
+        const file = this.model.samplingDefaults;
+        const thought = new Thought();
         const controller = new AbortController();
         this.answering = controller;
         const options = {
             ...sampling,
-            temperature: sampling.temperature ?? 0.7,
-            topP: sampling.topP ?? 0.9,
+            temperature: sampling.temperature ?? file.temperature ?? 0.7,
+            topP: sampling.topP ?? file.topP ?? 0.9,
             signal: controller.signal,
+            onReasoning: this.args.values.quiet ? undefined : thought.write,
         };
         try {
             const answer =
                 words === undefined
                     ? chat.retry(options)
                     : chat.send(words, options);
-            for await (const text of answer) process.stdout.write(text);
+            for await (const text of answer) {
+                thought.end();
+                process.stdout.write(text);
+            }
         } catch (cause) {
             const { PipitError } = await import("../index.js");
             if (!(cause instanceof PipitError)) throw cause;
             if (cause.code !== "aborted") note(`\n${cause.message}`);
         } finally {
             this.answering = undefined;
+            thought.end();
             process.stdout.write("\n");
         }
         if (!this.args.values.quiet) note(dim(this.summary()));

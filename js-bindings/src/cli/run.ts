@@ -2,7 +2,7 @@
 import type { Model } from "../types.js";
 import { samplingOf, UsageError, type Args } from "./args.js";
 import { inputText, openModel } from "./model.js";
-import { dim, isTerminal, note } from "./terminal.js";
+import { dim, isTerminal, note, Thought } from "./terminal.js";
 
 async function* answer(
     model: Model,
@@ -16,7 +16,16 @@ async function* answer(
         const chat = await model.createChat(
             system === undefined ? {} : { system },
         );
-        yield* chat.send(prompt, options);
+        const thought = new Thought();
+        const onReasoning = args.values.quiet ? undefined : thought.write;
+        for await (const text of chat.send(prompt, {
+            ...options,
+            onReasoning,
+        })) {
+            thought.end();
+            yield text;
+        }
+        thought.end();
         const last = chat.last;
         if (last && isTerminal && !args.values.quiet) {
             const { completionTokensPerSecond, firstTokenMs } = last.timings;

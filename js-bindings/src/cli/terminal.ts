@@ -79,3 +79,19 @@ export class ProgressLine {
         this.#shown = 0;
     }
 }
+
+/** Reasoning before an answer, dimmed, beside standard output. */
+export class Thought {
+    #begun = false;
+
+    readonly write = (text: string): void => {
+        this.#begun = true;
+        process.stderr.write(dim(text));
+    };
+
+    /** Before the answer, and when there is none. */
+    end(): void {
+        if (this.#begun) process.stderr.write("\n\n");
+        this.#begun = false;
+    }
+}

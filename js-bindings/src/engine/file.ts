@@ -19,6 +19,8 @@ const HEADER_STEP = 1 << 16;
 /** Longer arrays are described, not listed. */
 const LISTED_ELEMENTS = 1024;
 
+const ELEMENTS_A_TURN = 4096;
+
 /* GGUF's own numbers. */
 const Type = {
     F32: 6,
@@ -196,6 +198,32 @@ export class HeaderFile {
         return Object.fromEntries(entries);
     }
 
+    /** All elements of an array that metadata() only describes. */
+    async elements(
+        key: string,
+        turn: () => Promise<void> | void,
+    ): Promise<MetadataValue[]> {
+        const { x, heap, out } = this.#instance;
+        const n = x.pipit_file_n_values(this.pointer);
+        for (let i = 0; i < n; i++) {
+            this.#must(x.pipit_file_value(this.pointer, i, out));
+            if (heap.text(out) !== key) continue;
+            const elementType = heap.slot(out, 3);
+            const length = heap.slot(out, 4);
+            if (elementType === Type.Array)
+                throw new PipitError("unsupported", `${key} nests arrays`);
+            const all: MetadataValue[] = [];
+            while (all.length < length) {
+                const end = Math.min(length, all.length + ELEMENTS_A_TURN);
+                while (all.length < end)
+                    all.push(this.#element(i, all.length, elementType));
+                await turn();
+            }
+            return all;
+        }
+        throw new PipitError("invalid-argument", `there is no key ${key}`);
+    }
+
     tensors(): TensorInfo[] {
         const { x, heap, out } = this.#instance;
         const n = x.pipit_file_n_tensors(this.pointer);
@@ -241,14 +269,11 @@ export class HeaderFile {
         this.#instance.checkThat(status, "the header can't be listed");
     }
 
-    #array(
-        i: number,
-        elementType: number,
-        length: number,
-    ): MetadataValue[] | LongArray {
+    #array(i: number, elementType: number, length: number): MetadataValue {
         if (length > LISTED_ELEMENTS || elementType === Type.Array) {
             const name = typeNames[elementType] ?? "unknown";
-            return { type: "array", elementType: name, length };
+            // Whoever holds it for the caller adds the way to read it.
+            return { type: "array", elementType: name, length } as LongArray;
         }
         return Array.from({ length }, (_, j) =>
             this.#element(i, j, elementType),
@@ -281,6 +306,10 @@ export class HeaderFile {
             }
         }
     }
+}
+
+export function isLongArray(value: MetadataValue): value is LongArray {
+    return typeof value === "object" && !Array.isArray(value);
 }
 
 export function textOf(metadata: Metadata, key: string): string | undefined {

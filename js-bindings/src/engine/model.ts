@@ -59,6 +59,11 @@ export class ModelHandle {
         throw new PipitError("invalid-state", "nothing is loaded");
     }
 
+    get file(): HeaderFile {
+        if (this.#file) return this.#file;
+        throw new PipitError("invalid-state", "nothing is loaded");
+    }
+
     get bytes(): number {
         return this.#model
             ? this.#instance.x.pipit_model_bytes(this.#model)

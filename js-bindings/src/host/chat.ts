@@ -1,6 +1,5 @@
 /* chat.ts — a conversation: messages through the file's template to tokens, of
  * which the session's cache keeps all that it has seen before. */
-import { textOf } from "../engine/file.js";
 import { PARSE_SPECIAL } from "../engine/tokenizer.js";
 import { PipitError } from "../errors.js";
 import type {
@@ -14,25 +13,9 @@ import type {
 import { throwIfAborted } from "./connection.js";
 import type { LoadedModelObject } from "./model.js";
 import { refuse } from "./options.js";
+import { ReasoningSplitter, type Parts } from "./reasoning.js";
 import type { LiveSession, Outcome } from "./session.js";
-
-/** What the template of a chat is: given, named, or the file's own. */
-function templateOf(
-    model: LoadedModelObject,
-    template: string | undefined,
-): string {
-    if (template !== undefined)
-        return (
-            textOf(model.metadata, `tokenizer.chat_template.${template}`) ??
-            template
-        );
-    if (model.chatTemplate !== undefined) return model.chatTemplate;
-    throw new PipitError(
-        "template",
-        "the file has no chat template (a base model completes text): give " +
-            "one as `template`, or use a session",
-    );
-}
+import { renderMessages, templateOf } from "./templates.js";
 
 function checkMessages(messages: readonly ChatMessage[]): ChatMessage[] {
     return messages.map((message) => {
@@ -47,7 +30,9 @@ export async function openChat(
     model: LoadedModelObject,
     options: ChatOptions,
 ): Promise<Chat> {
-    const template = templateOf(model, options.template);
+    const tools = options.templateVariables?.["tools"];
+    const hasTools = Array.isArray(tools) && tools.length > 0;
+    const template = templateOf(model, options.template, hasTools);
     const messages = checkMessages(options.messages ?? []);
     const hasOwn = messages[0]?.role === "system";
     const system = options.system ?? (hasOwn ? undefined : model.system);
@@ -157,7 +142,7 @@ class LiveChat implements Chat {
         const startedAt = performance.now();
         const text = await this.#render(messages, options.signal);
         const tokens = await this.#tokenize(text, options.signal);
-        const answer = new Answer(startedAt);
+        const answer = new Answer(startedAt, text);
         const outcome: Outcome = {};
         const stream = this.#session.stream(
             { ...options, tokens },
@@ -167,8 +152,13 @@ class LiveChat implements Chat {
         let failed = false;
         try {
             for await (const sampled of stream) {
-                answer.add(sampled.token, sampled.text, sampled.finishReason);
-                if (sampled.text) yield sampled.text;
+                const parts = answer.add(
+                    sampled.token,
+                    sampled.text,
+                    sampled.finishReason,
+                );
+                if (parts.reasoning) options.onReasoning?.(parts.reasoning);
+                if (parts.answer) yield parts.answer;
             }
         } catch (failure) {
             failed = !options.signal?.aborted;
@@ -189,14 +179,19 @@ class LiveChat implements Chat {
     ): void {
         this.#last = answer.describe(outcome);
         if (answer.text === "" && !answer.finishReason) return;
+        const { text: content, reasoning } = answer;
         this.#messages = [
             ...messages,
-            { role: "assistant", content: answer.text },
+            {
+                role: "assistant",
+                content,
+                ...(reasoning && { reasoning_content: reasoning }),
+            },
         ];
         this.#known =
             answer.finishReason === "end"
                 ? {
-                      text: text + answer.text,
+                      text: text + answer.raw,
                       tokens: [...tokens, ...answer.tokens.slice(0, -1)],
                   }
                 : { text, tokens };
@@ -206,19 +201,11 @@ class LiveChat implements Chat {
         messages: readonly ChatMessage[],
         signal: AbortSignal | undefined,
     ): Promise<string> {
-        const { texts } = this.#model.vocabulary;
-        const text = await this.#model.renderer.render(
+        const text = await renderMessages(
+            this.#model,
             this.#template,
-            {
-                bos_token: texts.bos,
-                eos_token: texts.eos,
-                unk_token: texts.unknown,
-                pad_token: texts.padding,
-                add_generation_prompt: true,
-                ...this.#variables,
-                messages,
-            },
-            signal,
+            { add_generation_prompt: true, ...this.#variables, messages },
+            { signal },
         );
         if (text !== "") return text;
         throw new PipitError("template", "the template rendered to nothing");
@@ -247,24 +234,38 @@ class LiveChat implements Chat {
 /** An answer as it comes. */
 class Answer {
     readonly #startedAt: number;
+    readonly #splitter: ReasoningSplitter;
     #firstAt = 0;
+    /** All that was sampled, reasoning and its marks included. */
+    raw = "";
     text = "";
+    reasoning = "";
     readonly tokens: number[] = [];
     finishReason: ChatTurn["finishReason"] | undefined;
 
-    constructor(startedAt: number) {
+    constructor(startedAt: number, prompt: string) {
         this.#startedAt = startedAt;
+        this.#splitter = new ReasoningSplitter(prompt);
     }
 
     add(
         token: number,
         text: string,
         finishReason: ChatTurn["finishReason"] | undefined,
-    ): void {
+    ): Parts {
         if (this.tokens.length === 0) this.#firstAt = performance.now();
         this.tokens.push(token);
-        this.text += text;
+        this.raw += text;
         this.finishReason = finishReason;
+        const parts = this.#splitter.add(text);
+        const rest = finishReason ? this.#splitter.end() : undefined;
+        const all = {
+            reasoning: parts.reasoning + (rest?.reasoning ?? ""),
+            answer: parts.answer + (rest?.answer ?? ""),
+        };
+        this.text += all.answer;
+        this.reasoning += all.reasoning;
+        return all;
     }
 
     describe({ generated }: Outcome): ChatTurn {
@@ -278,6 +279,7 @@ class Answer {
             promptTokens,
             cachedTokens: keptTokens,
             completionTokens,
+            reasoning: this.reasoning,
             timings: {
                 promptMs,
                 completionMs,

@@ -16,6 +16,7 @@ import type {
     Tokens,
 } from "../types.js";
 import type { Connection } from "./connection.js";
+import { readable } from "./metadata.js";
 import { refuse, tokenArray } from "./options.js";
 
 /* The net for what was never closed. Node's process does not wait for it. */
@@ -26,11 +27,15 @@ const abandoned = new FinalizationRegistry<Connection>((connection) => {
 export class LoadedTokenizer implements TextCodec {
     readonly connection: Connection;
     readonly vocabulary: Vocabulary;
+    readonly metadata: Metadata;
     #closed: Promise<void> | undefined;
 
     constructor(connection: Connection, vocabulary: Vocabulary) {
         this.connection = connection;
         this.vocabulary = vocabulary;
+        this.metadata = readable(vocabulary.metadata, (key) =>
+            connection.call("metadataArray", { key }),
+        );
         abandoned.register(this, connection, this);
     }
 
@@ -40,10 +45,6 @@ export class LoadedTokenizer implements TextCodec {
 
     get specialTokens(): SpecialTokens {
         return this.vocabulary.special;
-    }
-
-    get metadata(): Metadata {
-        return this.vocabulary.metadata;
     }
 
     get closed(): boolean {

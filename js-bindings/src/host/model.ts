@@ -3,13 +3,17 @@ import manifest from "#manifest";
 import { textOf } from "../engine/file.js";
 import type { LoadedModel } from "../protocol.js";
 import type {
+    AppliedTemplate,
+    ApplyTemplateOptions,
     Chat,
     ChatOptions,
     LoadTimings,
     Model,
     ModelMemory,
+    SamplingDefaults,
     Session,
     SessionOptions,
+    TemplateMessage,
 } from "../types.js";
 import { openChat } from "./chat.js";
 import { LoadedTokenizer } from "./codec.js";
@@ -17,6 +21,8 @@ import type { Connection } from "./connection.js";
 import { integer, refuse } from "./options.js";
 import { LiveSession } from "./session.js";
 import { Renderer } from "./renderer.js";
+import { samplingDefaults } from "./sampling.js";
+import { applyTemplate, templateNames } from "./templates.js";
 
 export interface ModelFacts {
     readonly threads: number;
@@ -87,6 +93,21 @@ export class LoadedModelObject extends LoadedTokenizer implements Model {
         );
         this.memory = opened.memory;
         return new LiveSession(this, opened);
+    }
+
+    get chatTemplateNames(): readonly string[] {
+        return templateNames(this);
+    }
+
+    get samplingDefaults(): SamplingDefaults {
+        return samplingDefaults(this.metadata);
+    }
+
+    async applyChatTemplate(
+        messages: readonly TemplateMessage[],
+        options: ApplyTemplateOptions = {},
+    ): Promise<AppliedTemplate> {
+        return applyTemplate(this, messages, options);
     }
 
     async createChat(options: ChatOptions = {}): Promise<Chat> {

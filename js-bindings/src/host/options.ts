@@ -1,7 +1,7 @@
 /* options.ts — what callers pass, checked and filled in before it is posted. */
 import { PipitError } from "../errors.js";
 import type { SamplingSpec } from "../protocol.js";
-import type { SamplingOptions, Tokens } from "../types.js";
+import type { SamplingDefaults, SamplingOptions, Tokens } from "../types.js";
 
 export function refuse(what: string): never {
     throw new PipitError("invalid-argument", what);
@@ -78,7 +78,30 @@ function seedOf(seed: number | bigint | undefined): bigint {
 
 const MOST = Number.MAX_VALUE;
 
-export function samplingSpec(options: SamplingOptions): SamplingSpec {
+/** @param defaults the file's, which the caller's own win over */
+export function samplingSpec(
+    options: SamplingOptions,
+    defaults: SamplingDefaults,
+): SamplingSpec {
+    const own = Object.fromEntries(
+        Object.entries(defaults).filter(
+            ([name]) => options[name as keyof SamplingOptions] === undefined,
+        ),
+    );
+    try {
+        checkedSpec(own);
+    } catch (cause) {
+        const what = cause instanceof Error ? cause.message : String(cause);
+        throw new PipitError(
+            "invalid-model",
+            `the file's general.sampling.*: ${what}`,
+            { cause },
+        );
+    }
+    return checkedSpec({ ...options, ...own });
+}
+
+function checkedSpec(options: SamplingOptions): SamplingSpec {
     const { repetitionPenalty, presencePenalty, frequencyPenalty } = options;
     return {
         temperature: real("temperature", options.temperature, 0, 0, 1e6),

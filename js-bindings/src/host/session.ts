@@ -139,7 +139,10 @@ export class LiveSession implements Session {
                     session: this.#id,
                     mode,
                     tokens,
-                    sampling: samplingSpec(options),
+                    sampling: samplingSpec(
+                        options,
+                        this.#model.samplingDefaults,
+                    ),
                     maxTokens: integer(
                         "maxTokens",
                         options.maxTokens ?? undefined,

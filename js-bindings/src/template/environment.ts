@@ -1,6 +1,22 @@
-/* environment.ts — the globals that templates were written for. The library
- * has some of its own, but its month names are in the language of the machine
- * and its range has no end. */
+/* environment.ts — the names that a template finds: Jinja's own and those that
+ * transformers adds. */
+import { Cycler, joiner } from "./loop.js";
+import { bind, integer } from "./methods.js";
+import {
+    Callable,
+    fail,
+    fromHost,
+    iterate,
+    key,
+    Namespace,
+    Range,
+    str,
+    TemplateError,
+    type Call,
+    type Dict,
+    type Kwargs,
+    type Value,
+} from "./value.js";
 
 const days = [
     "Sunday",
@@ -53,7 +69,20 @@ const formats: Readonly<Record<string, (t: Date) => string>> = {
     S: (t) => two(t.getSeconds()),
     T: (t) =>
         `${two(t.getHours())}:${two(t.getMinutes())}:${two(t.getSeconds())}`,
+    c: (t) => strftime(t, "%a %b %e %H:%M:%S %Y"),
+    D: (t) => strftime(t, "%m/%d/%y"),
+    h: (t) => strftime(t, "%b"),
+    k: (t) => String(t.getHours()).padStart(2, " "),
+    l: (t) => String(t.getHours() % 12 || 12).padStart(2, " "),
+    n: () => "\n",
+    R: (t) => strftime(t, "%H:%M"),
+    t: () => "\t",
+    u: (t) => String(t.getDay() || 7),
+    U: (t) => two(Math.floor((dayOfYear(t) + 6 - t.getDay()) / 7)),
+    W: (t) => two(Math.floor((dayOfYear(t) + 6 - ((t.getDay() + 6) % 7)) / 7)),
     w: (t) => String(t.getDay()),
+    x: (t) => strftime(t, "%m/%d/%y"),
+    X: (t) => strftime(t, "%H:%M:%S"),
     y: (t) => two(t.getFullYear() % 100),
     Y: (t) => String(t.getFullYear()),
     "%": () => "%",
@@ -74,27 +103,60 @@ export function strftime(time: Date, format: string): string {
 /** Jinja's own limit in its sandbox. */
 const LONGEST_RANGE = 100_000;
 
-function range(first: number, end?: number, step = 1): number[] {
-    const [from, to] = end === undefined ? [0, first] : [first, end];
-    const n = Math.max(0, Math.ceil((to - from) / step));
-    if (!(n <= LONGEST_RANGE))
-        throw new Error(`range() of more than ${LONGEST_RANGE} numbers`);
-    return Array.from({ length: n }, (_, i) => from + i * step);
+function range(args: readonly Value[]): Range {
+    const [a, b, c] = args.map((v) => integer(v, 0));
+    if (a === undefined)
+        return fail("range expected at least 1 argument, got 0");
+    if (args.length > 3)
+        fail(`range expected at most 3 arguments, got ${args.length}`);
+    if (c === 0) fail("range() arg 3 must not be zero");
+    const made = b === undefined ? new Range(0, a, 1) : new Range(a, b, c ?? 1);
+    if (made.length > LONGEST_RANGE)
+        fail(
+            "Range too big. The sandbox blocks ranges larger than " +
+                `MAX_RANGE (${LONGEST_RANGE}).`,
+        );
+    return made;
 }
 
+/** dict(…): of pairs or another dict, and of names. */
+function dict([source]: readonly Value[], kwargs: Kwargs): Dict {
+    const pairs =
+        source instanceof Map
+            ? [...source]
+            : iterate(source ?? []).map((pair) => iterate(pair));
+    const made: Dict = new Map();
+    for (const [k, v] of [...pairs, ...kwargs])
+        made.set(key(k ?? null), v ?? null);
+    return made;
+}
+
+const calls: Readonly<Record<string, Call>> = {
+    range,
+    dict,
+    namespace: (args, kwargs) =>
+        new Namespace(dict(args, kwargs) as Map<string, Value>),
+    cycler: (args) => new Cycler(args),
+    joiner: (args, kwargs) => {
+        const [separator] = bind("joiner", ["sep"], args, kwargs);
+        return joiner(separator ?? ", ");
+    },
+    raise_exception: ([message]) => {
+        throw new TemplateError(str(message ?? null));
+    },
+};
+
 /** Variables of the caller win. */
-export function environment(now = new Date()): Record<string, unknown> {
-    return {
-        true: true,
-        false: false,
-        none: null,
-        True: true,
-        False: false,
-        None: null,
-        range,
-        strftime_now: (format: unknown) => strftime(now, String(format)),
-        raise_exception: (message: unknown) => {
-            throw new Error(String(message));
-        },
-    };
+export function environment(
+    variables: Readonly<Record<string, unknown>>,
+    now: Date,
+): ReadonlyMap<string, Value> {
+    const names = new Map<string, Value>();
+    for (const [name, call] of Object.entries(calls))
+        names.set(name, new Callable(name, call));
+    const clock: Call = ([format]) => strftime(now, str(format ?? null));
+    names.set("strftime_now", new Callable("strftime_now", clock));
+    for (const [name, v] of Object.entries(variables))
+        if (v !== undefined) names.set(name, fromHost(v));
+    return names;
 }

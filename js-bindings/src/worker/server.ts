@@ -208,6 +208,10 @@ export class Server {
         },
         loadTokenizer: async ({ source }, task) =>
             this.#model.loadTokenizer(await openSource(source, task), task),
+        metadataArray: ({ key }, task) =>
+            this.#model.file.elements(key, () =>
+                task.pace.due ? task.turn() : undefined,
+            ),
         tokenize: ({ text, flags }) =>
             this.#model.tokenizer.tokenize(text, flags),
         detokenize: ({ tokens, flags }) =>

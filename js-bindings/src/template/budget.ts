@@ -1,0 +1,56 @@
+/* budget.ts — how much a template may build, so that none takes more memory
+ * than the page can spare before its second is over. */
+import { TemplateError } from "./failure.js";
+
+/** Letters of one text, the output included. */
+const LONGEST_TEXT = 16 << 20;
+/** Elements of one list. */
+const LONGEST_LIST = 1 << 20;
+/** Letters and elements made in all; a text that grows by appending counts
+ * each time, so this is far above what an honest template makes. */
+const TOTAL = 1 << 29;
+
+let spent = 0;
+
+/** Before each render. */
+export function renewBudget(): void {
+    spent = 0;
+}
+
+function spend(n: number): void {
+    spent += n;
+    if (spent > TOTAL)
+        throw new TemplateError("the template takes too much memory");
+}
+
+export function checkLength(n: number): void {
+    if (!(n <= LONGEST_TEXT))
+        throw new TemplateError("the template makes a text of over 16 MB");
+}
+
+/** Call before a text of n letters is made. */
+export function chargeText(n: number): void {
+    checkLength(n);
+    spend(n);
+}
+
+/** Call before a list of n elements is made. */
+export function chargeList(n: number): void {
+    if (!(n <= LONGEST_LIST))
+        throw new TemplateError(
+            `the template makes a list of over ${LONGEST_LIST} elements`,
+        );
+    spend(32 * n);
+}
+
+export function joined(pieces: readonly string[], separator = ""): string {
+    const between = Math.max(0, pieces.length - 1) * separator.length;
+    chargeText(pieces.reduce((n, piece) => n + piece.length, between));
+    return pieces.join(separator);
+}
+
+export function repeated(text: string, n: number): string {
+    if (n <= 0) return "";
+    chargeText(text.length * n);
+    return text.repeat(n);
+}
