@@ -3,7 +3,9 @@
 #include "vectors.h"
 
 static const pipit_kernels *const all[] = {
+#if !defined(PIPIT_HAVE_RELAXED) || defined(PIPIT_HAVE_PLAIN)
     &pipit_kernels_scalar,
+#endif
 #ifdef PIPIT_HAVE_PLAIN
     &pipit_kernels_simd128,
 #endif
