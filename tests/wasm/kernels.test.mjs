@@ -8,7 +8,7 @@ import { wasmFolder } from "../../web/build.mjs";
 const modules = {
     scalar: ["scalar"],
     simd128: ["scalar", "simd128"],
-    relaxed: ["scalar", "relaxed-dot16", "relaxed-dot-add"],
+    relaxed: ["relaxed-dot16", "relaxed-dot-add"],
 };
 
 for (const [kind, implementations] of Object.entries(modules)) {
