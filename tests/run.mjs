@@ -157,6 +157,16 @@ const wantSimde = () =>
         "libsimde-dev",
     );
 
+/** @returns {Promise<Counts>} */
+async function countInstructions() {
+    const has = () => spawnSync("valgrind", ["--version"]).status === 0;
+    await wantPackage(has(), "valgrind");
+    if (!has()) return { ...none(), skipped: 1 };
+    await run("cmake", ["-S", ".", "-B", "build/native"]);
+    await run("cmake", ["--build", "build/native", "--parallel", "2"]);
+    return script("instructions.mjs");
+}
+
 /**
  * built: needs the modules and the package; model: needs the default model too.
  * @type {{ name: string, title: string, needs: "nothing" | "built" | "model",
@@ -187,6 +197,12 @@ const parts = [
             const options = ["-DPIPIT_SANITIZE=ON"];
             return nativeTests("build/asan", options, "^(unit|kernels)$");
         },
+    },
+    {
+        name: "instructions",
+        title: "instructions: a fixed workload, counted",
+        needs: "nothing",
+        run: countInstructions,
     },
     {
         name: "exports",
