@@ -18,6 +18,14 @@ function message(who, kind, ...parts) {
 /** A question and its answer on the screen. */
 export class Turn {
     text = "";
+    /** What the model thought before it answered. */
+    #reasoning = element("p", { class: "reasoning-text", dir: "auto" });
+    #thought = element(
+        "details",
+        { class: "reasoning" },
+        element("summary", {}, "Reasoning"),
+        this.#reasoning,
+    );
     #body = element("div", { class: "answer-text" });
     #answer;
     #foot = element("div", { class: "foot" });
@@ -52,6 +60,8 @@ export class Turn {
     /** Before a first or another answer. */
     begin() {
         this.text = "";
+        this.#thought.remove();
+        this.#reasoning.textContent = "";
         this.#answer.show("");
         this.#body.after(this.#waiting);
         this.showReading(0, 0);
@@ -65,6 +75,12 @@ export class Turn {
         if (words)
             words.textContent =
                 total > 64 ? `Reading ${tokens} of ${total} tokens` : "";
+    }
+
+    /** A further piece of it, folded away above the answer. */
+    showReasoning(/** @type {string} */ text) {
+        if (!this.#thought.isConnected) this.#body.before(this.#thought);
+        this.#reasoning.append(text);
     }
 
     /** Draws at most once a frame. @param {string} text the whole answer */

@@ -146,6 +146,8 @@ export class Conversation {
             penaltyWindow: PENALTY_WINDOW,
             maxTokens,
             signal,
+            onReasoning: (/** @type {string} */ text) =>
+                turn.showReasoning(text),
             ...(seed !== null && { seed }),
             onProgress: (
                 /** @type {import("pipit").Progress} */ { loaded, total },

@@ -5,7 +5,12 @@ import * as path from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 
-const LIMIT = 150_000;
+/* What the first weight waits for. The program of chat templates comes when one
+ * is rendered, beside or after the weights: it is Python's semantics, 8 kB more
+ * than the library alone, which renders a tenth of the reference differently. */
+const LIMIT_BEFORE = 140_000;
+const LIMIT = 156_000;
+const LATER = "template.js";
 
 const dist = fileURLToPath(new URL("../js-bindings/dist", import.meta.url));
 const modules = [
@@ -45,8 +50,14 @@ for (const name of reachable(entries)) {
 const largest = Math.max(...modules.map(zipped));
 for (const name of modules) row(name, zipped(name));
 const total = scripts + largest;
-row(`a page in all (JavaScript and the largest module)`, total);
-if (total > LIMIT) {
-    console.log(`more than ${LIMIT}`);
-    process.exitCode = 1;
-}
+const before = total - zipped(LATER);
+row("before the weights (JavaScript and the largest module)", before);
+row("a page in all, with the program of chat templates", total);
+for (const [bytes, limit] of [
+    [before, LIMIT_BEFORE],
+    [total, LIMIT],
+])
+    if (bytes > limit) {
+        console.log(`${bytes} is more than ${limit}`);
+        process.exitCode = 1;
+    }

@@ -21,7 +21,13 @@ export const startWorker: Platform["startWorker"] = (program, url) => {
     const worker = new Worker(
         program === "engine" ? engine : new URL(programs[program], engine),
         // A worker must not take part in what the process was started with.
-        { execArgv: [], stdin: false },
+        // A template is to end before it takes what others need.
+        {
+            execArgv: [],
+            stdin: false,
+            resourceLimits:
+                program === "template" ? { maxOldGenerationSizeMb: 512 } : {},
+        },
     );
     // The process waits for a worker only while it is held. Starting up makes
     // the worker count again.

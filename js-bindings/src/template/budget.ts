@@ -17,7 +17,8 @@ export function renewBudget(): void {
     spent = 0;
 }
 
-function spend(n: number): void {
+/** Call before n letters or words of memory are taken. */
+export function spend(n: number): void {
     spent += n;
     if (spent > TOTAL)
         throw new TemplateError("the template takes too much memory");

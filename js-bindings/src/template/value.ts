@@ -3,7 +3,7 @@
  * count in code points. Whole numbers are numbers or, beyond 2^53, bigints;
  * every other number is a `Float`. None is null. */
 
-import { chargeText } from "./budget.js";
+import { chargeText, spend } from "./budget.js";
 import { fail, TemplateError } from "./failure.js";
 
 export { fail, TemplateError };
@@ -35,6 +35,7 @@ export class Iter {
     #items: readonly Value[];
 
     constructor(items: readonly Value[]) {
+        spend(8 * items.length);
         this.#items = items;
     }
 
@@ -334,7 +335,10 @@ export function contains(container: Value, item: Value): boolean {
 
 export function iterate(v: Value): readonly Value[] {
     if (Array.isArray(v)) return v;
-    if (typeof v === "string") return Array.from(v);
+    if (typeof v === "string") {
+        spend(8 * v.length);
+        return Array.from(v);
+    }
     if (v instanceof Map) return [...v.keys()];
     if (v instanceof Tuple || v instanceof View) return v.items;
     if (v instanceof Iter) return v.take();
