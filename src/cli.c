@@ -7,11 +7,14 @@
 #include <string.h>
 #include <time.h>
 
-enum { MAX_PARTS = 100, CHUNK = 1 << 20, MAX_TOKENS = 1 << 16 };
+enum { MAX_PARTS = 100, CHUNK = 1 << 20, MAX_TOKENS = 1 << 16,
+       MAX_ADAPTERS = PIPIT_MAX_ADAPTERS };
 
 typedef struct options {
     const char *words[8];
     int n_words;
+    const char *adapters[MAX_ADAPTERS];
+    uint32_t n_adapters;
     const char *tokens, *kernels;
     double temperature, top_p;
     uint32_t threads, context, max_tokens, top_k, split, prompt, decode, reps;
@@ -28,6 +31,7 @@ static const char usage[] =
     "       pipit bench MODEL             tokens per second\n"
     "       pipit kernels                 implementations of this build\n"
     "options: --threads N --kernels NAME --context N --kv f16|f32\n"
+    "  --adapter FILE[:SCALE] (run, hash, bench; several may be given)\n"
     "  run: --max-tokens N --temperature T --top-k K --top-p P --seed S\n"
     "       --chatml (the prompt is a user's turn)\n"
     "  hash: --tokens 1,2,3 (instead of TEXT) --split N (0: all at once)\n"
@@ -59,6 +63,7 @@ typedef struct setting {
     pipit_model *model;
     pipit_tokenizer *tokenizer;
     pipit_session *session;
+    pipit_adapter *adapters[MAX_ADAPTERS];
     pipit_error error;
     uint32_t *tokens;
     size_t n_tokens;
@@ -68,6 +73,8 @@ typedef struct setting {
 
 static void close_all(setting *s) {
     pipit_session_close(s->session);
+    for (size_t i = 0; i < MAX_ADAPTERS; i++)
+        pipit_adapter_close(s->adapters[i]);
     pipit_tokenizer_close(s->tokenizer);
     pipit_model_close(s->model);
     pipit_engine_close(s->engine);
@@ -167,10 +174,68 @@ static pipit_status open_all(setting *s, const options *o, bool weights) {
     return s->tokens ? PIPIT_OK : say(s, PIPIT_E_MEMORY, "out of memory");
 }
 
+/* ---- adapters ----------------------------------------------------------- */
+
+static bool read_real(const char *text, double *out) {
+    char *end;
+    *out = strtod(text, &end);
+    return *text && !*end;
+}
+
+/* "FILE:SCALE" into both; a name may hold colons. */
+static void split_scale(const char *word, char path[4096], float *scale) {
+    const char *colon = strrchr(word, ':');
+    double value;
+    snprintf(path, 4096, "%s", word);
+    *scale = 1;
+    if (!colon || !read_real(colon + 1, &value) || colon - word >= 4096) return;
+    path[colon - word] = 0;
+    *scale = (float)value;
+}
+
+static pipit_status read_adapter(setting *s, FILE *in, pipit_file *file,
+                                 pipit_adapter **out) {
+    pipit_status status = PIPIT_PENDING;
+    size_t n, used = 0;
+    while (status == PIPIT_PENDING && (n = fread(s->bytes, 1, CHUNK, in)) > 0)
+        status = pipit_file_feed(file, s->bytes, n, &used, &s->error);
+    if (status == PIPIT_PENDING) status = pipit_file_end(file, &s->error);
+    if (status == PIPIT_OK)
+        status = pipit_adapter_open(file, s->model, 0, NULL, out, &s->error);
+    if (status != PIPIT_OK) return status;
+    if (fseek(in, (long)pipit_file_header_bytes(file), SEEK_SET) != 0)
+        return say(s, PIPIT_E_ARGUMENT, "can't read the adapter again");
+    status = PIPIT_PENDING;
+    while (status == PIPIT_PENDING && (n = fread(s->bytes, 1, CHUNK, in)) > 0)
+        status = pipit_adapter_feed(*out, s->bytes, n, &s->error);
+    return status < 0 ? status : pipit_adapter_end(*out, &s->error);
+}
+
+static pipit_status set_adapters(setting *s, const options *o) {
+    float scales[MAX_ADAPTERS];
+    for (uint32_t i = 0; i < o->n_adapters; i++) {
+        char path[4096];
+        pipit_file *file = NULL;
+        split_scale(o->adapters[i], path, &scales[i]);
+        FILE *in = fopen(path, "rb");
+        if (!in) return say(s, PIPIT_E_ARGUMENT, "can't open the adapter");
+        pipit_status status = pipit_file_open(0, NULL, &file);
+        if (status == PIPIT_OK)
+            status = read_adapter(s, in, file, &s->adapters[i]);
+        pipit_file_close(file);
+        fclose(in);
+        if (status != PIPIT_OK) return status;
+    }
+    return pipit_session_set_adapters(s->session, s->adapters, scales,
+                                      o->n_adapters, &s->error);
+}
+
 static pipit_status open_session(setting *s, const options *o) {
     pipit_session_options so = {.n_context = o->context,
                                 .kv_type = o->kv_type};
-    return pipit_session_open(s->model, &so, NULL, &s->session, &s->error);
+    pipit_status status =
+        pipit_session_open(s->model, &so, NULL, &s->session, &s->error);
+    return status == PIPIT_OK ? set_adapters(s, o) : status;
 }
 
 /* ---- tokens ------------------------------------------------------------- */
@@ -414,12 +479,6 @@ static bool read_count(const char *text, uint32_t *out) {
     return true;
 }
 
-static bool read_real(const char *text, double *out) {
-    char *end;
-    *out = strtod(text, &end);
-    return *text && !*end;
-}
-
 static bool read_option(const char *name, const char *value, options *o) {
     const struct {
         const char *name;
@@ -435,6 +494,8 @@ static bool read_option(const char *name, const char *value, options *o) {
         return read_real(value, &o->temperature);
     if (strcmp(name, "--top-p") == 0) return read_real(value, &o->top_p);
     if (strcmp(name, "--kernels") == 0) return (o->kernels = value) != NULL;
+    if (strcmp(name, "--adapter") == 0 && o->n_adapters < MAX_ADAPTERS)
+        return (o->adapters[o->n_adapters++] = value) != NULL;
     if (strcmp(name, "--tokens") == 0) return (o->tokens = value) != NULL;
     if (strcmp(name, "--kv") == 0) {
         o->kv_type = strcmp(value, "f32") == 0 ? PIPIT_KV_F32 : PIPIT_KV_F16;

@@ -20,11 +20,11 @@ static void attention(const pipit_stage *s, uint32_t layer) {
     uint32_t n_q = l->attn_q.n_rows, n_kv = l->attn_k.n_rows;
     bool quantize = !pipit_is_float(&l->attn_q) ||
                     !pipit_is_float(&l->attn_k) || !pipit_is_float(&l->attn_v);
-    pipit_acts acts = pipit_stage_prepare(
-        s, p->x, p->embd_stride, p->model->h.n_embd, l->attn_norm, quantize);
-    pipit_stage_product(s, &l->attn_q, &acts, p->qkv, p->qkv_stride);
-    pipit_stage_product(s, &l->attn_k, &acts, p->qkv + n_q, p->qkv_stride);
-    pipit_stage_product(s, &l->attn_v, &acts, p->qkv + n_q + n_kv,
+    pipit_acts acts = pipit_stage_prepare_adapted(
+        s, PIPIT_INPUT_ATTN, p->x, p->embd_stride, l->attn_norm, quantize);
+    pipit_stage_adapted(s, PIPIT_TARGET_Q, &acts, p->qkv, p->qkv_stride);
+    pipit_stage_adapted(s, PIPIT_TARGET_K, &acts, p->qkv + n_q, p->qkv_stride);
+    pipit_stage_adapted(s, PIPIT_TARGET_V, &acts, p->qkv + n_q + n_kv,
                         p->qkv_stride);
     pipit_stage_barrier(s);
     if (p->model->h.arch->qk_norm_wide) {
@@ -35,10 +35,10 @@ static void attention(const pipit_stage *s, uint32_t layer) {
     pipit_stage_barrier(s);
     pipit_attention_attend(p, layer, s->thread, s->n_threads);
     pipit_stage_barrier(s);
-    acts = pipit_stage_prepare(s, p->heads, p->heads_stride, n_q,
-                               l->attn_sub_norm,
-                               !pipit_is_float(&l->attn_output));
-    pipit_part r = pipit_stage_product(s, &l->attn_output, &acts, p->y,
+    acts = pipit_stage_prepare_adapted(
+        s, PIPIT_INPUT_HEADS, p->heads, p->heads_stride, l->attn_sub_norm,
+        !pipit_is_float(&l->attn_output));
+    pipit_part r = pipit_stage_adapted(s, PIPIT_TARGET_OUTPUT, &acts, p->y,
                                        p->embd_stride);
     pipit_stage_add_residual(s, r, l->attn_output_bias, l->attn_post_norm);
 }
@@ -65,17 +65,18 @@ static void feed_forward(const pipit_stage *s, uint32_t layer) {
     pipit_pass *p = s->pass;
     const pipit_layer *l = &p->model->layers[layer];
     size_t up = p->ffn_stride / 2;
-    pipit_acts acts = pipit_stage_prepare(
-        s, p->x, p->embd_stride, p->model->h.n_embd, l->ffn_norm,
+    pipit_acts acts = pipit_stage_prepare_adapted(
+        s, PIPIT_INPUT_FFN, p->x, p->embd_stride, l->ffn_norm,
         !pipit_is_float(&l->ffn_gate) || !pipit_is_float(&l->ffn_up));
     pipit_part r =
-        pipit_stage_product(s, &l->ffn_gate, &acts, p->ffn, p->ffn_stride);
-    pipit_stage_product(s, &l->ffn_up, &acts, p->ffn + up, p->ffn_stride);
+        pipit_stage_adapted(s, PIPIT_TARGET_GATE, &acts, p->ffn, p->ffn_stride);
+    pipit_stage_adapted(s, PIPIT_TARGET_UP, &acts, p->ffn + up, p->ffn_stride);
     activate(s, l, r, up);
     pipit_stage_barrier(s);
-    acts = pipit_stage_prepare(s, p->ffn, p->ffn_stride, l->params.n_ff,
-                               l->ffn_sub_norm, !pipit_is_float(&l->ffn_down));
-    r = pipit_stage_product(s, &l->ffn_down, &acts, p->y, p->embd_stride);
+    acts = pipit_stage_prepare_adapted(s, PIPIT_INPUT_DOWN, p->ffn,
+                                       p->ffn_stride, l->ffn_sub_norm,
+                                       !pipit_is_float(&l->ffn_down));
+    r = pipit_stage_adapted(s, PIPIT_TARGET_DOWN, &acts, p->y, p->embd_stride);
     pipit_stage_add_residual(s, r, l->ffn_down_bias, l->ffn_post_norm);
 }
 
@@ -136,10 +137,11 @@ typedef struct step_job {
 
 static void run_step(void *context, uint32_t thread, uint32_t n_threads) {
     const step_job *job = context;
-    pipit_stage s = {job->pass, thread, n_threads};
+    pipit_stage s = {job->pass, thread, n_threads, 0};
     const pipit_model *m = job->pass->model;
     if (job->layer_begin == 0 && job->layer_end > 0) embed(&s);
     for (uint32_t l = job->layer_begin; l < job->layer_end; l++) {
+        s.layer = l;
         if (m->layers[l].params.is_convolution)
             pipit_short_convolution(&s, l);
         else

@@ -146,7 +146,7 @@ void pipit_mixture_feed_forward(const pipit_stage *s, uint32_t layer) {
     pipit_pass rows = *p;
     rows.n_tokens = n_rows;
     rows.blocks = m->blocks;
-    pipit_stage sorted = {&rows, s->thread, s->n_threads};
+    pipit_stage sorted = {&rows, s->thread, s->n_threads, layer};
     acts = pipit_stage_prepare(&sorted, m->ffn, p->ffn_stride, n_ff, NULL,
                                !pipit_is_float(&l->ffn_down));
     r = multiply_all(s, &l->ffn_down, n_embd, &acts, m->y, p->embd_stride);

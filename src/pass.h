@@ -6,11 +6,28 @@
 #ifndef PIPIT_PASS_H
 #define PIPIT_PASS_H
 
+#include "adapter.h"
 #include "engine.h"
 #include "kvcache.h"
 
 /* Query rows (tokens x heads) that share one read of the keys. */
 #define PIPIT_ATTN_ROWS 16u
+
+/* The adapters of a session. */
+typedef struct pipit_active {
+    const pipit_adapter *adapter;
+    float scale;
+} pipit_active;
+
+typedef struct pipit_adaptation {
+    uint32_t n;
+    pipit_active active[PIPIT_MAX_ADAPTERS];
+    uint32_t stride; /* rows of A of all of them, at most, in any place */
+    float *rows;     /* (n_batch, stride) A x, scaled */
+    float *own_rows; /* (n_threads, stride) where there is one token */
+    void *block;     /* of both */
+    size_t block_bytes;
+} pipit_adaptation;
 
 /* What each thread has for itself. */
 typedef struct pipit_pass_thread {
@@ -40,6 +57,7 @@ typedef struct pipit_pass {
     pipit_kvcache *kv;
     const pipit_kernels *kernels;
     pipit_pool *pool;
+    pipit_adaptation adaptation; /* n 0: none */
     uint32_t n_batch; /* rows there is room for */
 
     /* the batch: n_tokens tokens at positions start, start + 1, … */

@@ -286,6 +286,50 @@ uint64_t pipit_model_n_parameters(const pipit_model *model);
 /* Bytes this model holds now. */
 uint64_t pipit_model_bytes(const pipit_model *model);
 
+/* Sixteen hexadecimal letters and a NUL that tell which weights these are: of
+ * their values, so another quantization has others, another chat template not.
+ * Adapters name their base by it. The weights must be complete. */
+void pipit_model_fingerprint(const pipit_model *model, char out[17]);
+
+/* ---- adapters ---------------------------------------------------------- */
+
+/* Low-rank additions (LoRA) to the matrices of a model's layers, as llama.cpp's
+ * files have them: y += scale * (alpha / rank) * B (A x). Any number of sessions
+ * may use one. */
+typedef struct pipit_adapter pipit_adapter;
+
+#define PIPIT_ANY_BASE 1u /* also one that names another base */
+
+/* Checks keys, names and shapes, then takes the memory. PIPIT_E_MODEL: no
+ * adapter, one for another architecture or base, or tensors that contradict the
+ * model; PIPIT_E_UNSUPPORTED: it adapts what can't be (embeddings, experts,
+ * short convolutions). Halves may be of any tensor type that has blocks; they
+ * become f32. The file may be closed once the adapter is complete, the model
+ * must outlive it. */
+pipit_status pipit_adapter_open(const pipit_file *file, pipit_model *model,
+                                uint32_t flags, const pipit_allocator *a,
+                                pipit_adapter **out, pipit_error *error);
+/* Sessions that use it go on without it, as if pipit_session_set_adapters had
+ * been called with the others. */
+void pipit_adapter_close(pipit_adapter *adapter);
+/* Like pipit_model_feed and _end. PIPIT_E_MODEL: a value that is not finite. */
+pipit_status pipit_adapter_feed(pipit_adapter *adapter, const uint8_t *bytes,
+                                size_t n, pipit_error *error);
+pipit_status pipit_adapter_end(pipit_adapter *adapter, pipit_error *error);
+/* Bytes it holds. */
+uint64_t pipit_adapter_bytes(const pipit_adapter *adapter);
+
+typedef struct pipit_note { /* a further text in the metadata */
+    pipit_string key, value;
+} pipit_note;
+/* The GGUF that llama.cpp and pipit_adapter_open load, with the fingerprint of
+ * its base (pipit.base.fingerprint) and the notes. *n_out is always its length;
+ * written only if it fits. */
+pipit_status pipit_adapter_write(const pipit_adapter *adapter,
+                                 const pipit_note *notes, size_t n_notes,
+                                 uint8_t *bytes, size_t capacity, size_t *n_out,
+                                 pipit_error *error);
+
 /* ---- session ----------------------------------------------------------- */
 
 typedef struct pipit_session pipit_session;
@@ -325,6 +369,21 @@ pipit_status pipit_session_sync(pipit_session *session, const uint32_t *tokens,
                                 pipit_error *error);
 /* Keeps the first n tokens. PIPIT_E_ARGUMENT if it has fewer. */
 pipit_status pipit_session_rewind(pipit_session *session, size_t n);
+
+#define PIPIT_MAX_ADAPTERS 16u
+
+/* The adapters of this session, each with the factor its user gives it: those
+ * before are taken off. Nothing of the model is touched. Keys and values were
+ * computed through the old ones, at every layer after the first: unless the set
+ * is the same (order and scales too; those with scale 0 don't count) all are
+ * dropped, with the logits and what is pending. The tokens stay; the next
+ * evaluation computes them anew. PIPIT_E_ARGUMENT: more than PIPIT_MAX_ADAPTERS,
+ * one twice, one of another model, a scale that is not finite; PIPIT_E_STATE:
+ * one that is not complete. */
+pipit_status pipit_session_set_adapters(pipit_session *session,
+                                        pipit_adapter *const *adapters,
+                                        const float *scales, size_t n,
+                                        pipit_error *error);
 
 size_t pipit_session_length(const pipit_session *session);
 size_t pipit_session_capacity(const pipit_session *session);

@@ -145,6 +145,8 @@ void pipit_session_close(pipit_session *session) {
     while (*at != session) at = &(*at)->next;
     *at = session->next;
     drop_all_logits(session);
+    pipit_give(session->allocator, session->pass.adaptation.block,
+               session->pass.adaptation.block_bytes);
     pipit_give(session->allocator, session, session->block_bytes);
 }
 
@@ -321,6 +323,133 @@ pipit_status pipit_session_rewind(pipit_session *session, size_t n) {
     return PIPIT_OK;
 }
 
+/* ---- adapters ----------------------------------------------------------- */
+
+static bool same_adapters(const pipit_adaptation *a,
+                          const pipit_adaptation *b) {
+    if (a->n != b->n) return false;
+    for (uint32_t i = 0; i < a->n; i++)
+        if (a->active[i].adapter != b->active[i].adapter ||
+            a->active[i].scale != b->active[i].scale)
+            return false;
+    return true;
+}
+
+static pipit_status check_adapter(const pipit_session *s,
+                                  pipit_adapter *const *adapters,
+                                  const float *scales, size_t i,
+                                  pipit_error *error) {
+    const pipit_adapter *a = adapters[i];
+    const char *why = NULL;
+    if (!a || a->model != s->model) why = "is not one of this model";
+    for (size_t j = 0; j < i; j++)
+        if (adapters[j] == a) why = "is there twice";
+    if (!(scales[i] - scales[i] == 0)) why = "has a scale that is not finite";
+    if (why)
+        return pipit_fail(error, PIPIT_E_ARGUMENT, PIPIT_NO_OFFSET,
+                          "adapter %u %s", (uint64_t)i, why);
+    if (!a->frozen)
+        return pipit_fail(error, PIPIT_E_STATE, PIPIT_NO_OFFSET,
+                          "adapter %u is not complete", (uint64_t)i);
+    return PIPIT_OK;
+}
+
+/* The tokens stay. */
+static void drop_cache(pipit_session *s) {
+    drop_pending(s);
+    drop_all_logits(s);
+    s->n_cached = s->high_water =
+        pipit_kv_restore(&s->kv, s->model->h.n_layers, 0);
+}
+
+/* Rows of A that a layer's adapters have before one input, at most. */
+static uint32_t widest(const pipit_model *m, const pipit_adaptation *all) {
+    uint32_t most = 0;
+    for (uint32_t l = 0; l < m->h.n_layers; l++)
+        for (uint32_t input = 0; input < PIPIT_N_INPUTS; input++) {
+            uint32_t n = 0;
+            for (uint32_t i = 0; i < all->n; i++)
+                n += pipit_matrix_n_groups(
+                         &all->active[i].adapter->packed[l].a[input]) *
+                     PIPIT_GROUP_ROWS;
+            if (n > most) most = n;
+        }
+    return most;
+}
+
+/* Room for what the A of an adaptation give. */
+static pipit_status take_rows(const pipit_session *s, pipit_adaptation *all,
+                              pipit_error *error) {
+    uint32_t n_threads = pipit_pool_size(s->model->engine->pool);
+    size_t row;
+    pipit_arena arena = {0};
+    all->stride = widest(s->model, all);
+    row = all->stride * sizeof(float);
+    pipit_arena_take(&arena, s->pass.n_batch, row);
+    pipit_arena_take(&arena, n_threads, row);
+    size_t bytes = arena.used;
+    if (bytes == 0) return PIPIT_OK;
+    all->block = arena.overflow ? NULL : pipit_take(s->allocator, bytes);
+    if (!all->block)
+        return pipit_fail(error, PIPIT_E_MEMORY, PIPIT_NO_OFFSET,
+                          "the adapters need %u bytes of memory and can't get "
+                          "them",
+                          arena.wanted);
+    all->block_bytes = bytes;
+    arena = (pipit_arena){.base = all->block, .capacity = bytes};
+    all->rows = pipit_arena_take(&arena, s->pass.n_batch, row);
+    all->own_rows = pipit_arena_take(&arena, n_threads, row);
+    return PIPIT_OK;
+}
+
+pipit_status pipit_session_set_adapters(pipit_session *session,
+                                        pipit_adapter *const *adapters,
+                                        const float *scales, size_t n,
+                                        pipit_error *error) {
+    pipit_session *s = session;
+    pipit_adaptation all = {0};
+    if (!s || (n > 0 && (!adapters || !scales))) return PIPIT_E_ARGUMENT;
+    if (n > PIPIT_MAX_ADAPTERS)
+        return pipit_fail(error, PIPIT_E_ARGUMENT, PIPIT_NO_OFFSET,
+                          "%u adapters, at most %u", (uint64_t)n,
+                          (uint64_t)PIPIT_MAX_ADAPTERS);
+    for (size_t i = 0; i < n; i++) {
+        pipit_status status = check_adapter(s, adapters, scales, i, error);
+        if (status != PIPIT_OK) return status;
+        if (scales[i] != 0)
+            all.active[all.n++] = (pipit_active){adapters[i], scales[i]};
+    }
+    if (same_adapters(&all, &s->pass.adaptation)) return PIPIT_OK;
+    pipit_status status = take_rows(s, &all, error);
+    if (status != PIPIT_OK) return status;
+    pipit_give(s->allocator, s->pass.adaptation.block,
+               s->pass.adaptation.block_bytes);
+    s->pass.adaptation = all;
+    drop_cache(s);
+    return PIPIT_OK;
+}
+
+/* Fewer adapters fit where more did. */
+static void take_off(pipit_session *s, const pipit_adapter *adapter) {
+    pipit_adaptation *all = &s->pass.adaptation;
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < all->n; i++)
+        if (all->active[i].adapter != adapter)
+            all->active[n++] = all->active[i];
+    if (n == all->n) return;
+    all->n = n;
+    drop_cache(s);
+}
+
+void pipit_adapter_close(pipit_adapter *adapter) {
+    if (!adapter) return;
+    for (pipit_session *s = adapter->model->sessions; s; s = s->next)
+        take_off(s, adapter);
+    pipit_adapter_free(adapter);
+}
+
+/* ---- the whole timeline ------------------------------------------------- */
+
 static size_t common_length(const pipit_session *s, const uint32_t *tokens,
                             size_t n_tokens) {
     size_t n = 0, most = pipit_min_size(s->length, n_tokens);
@@ -334,11 +463,13 @@ static size_t common_length(const pipit_session *s, const uint32_t *tokens,
 static size_t adopt(pipit_session *s, const uint32_t *tokens, size_t n_tokens,
                     size_t keep) {
     const pipit_session *best = NULL;
-    size_t most = keep + WORTH_COPYING;
+    size_t most = pipit_min_size(keep, s->n_cached) + WORTH_COPYING;
     for (pipit_session *o = s->model->sessions; o; o = o->next) {
         size_t n = common_length(o, tokens, n_tokens);
         n = pipit_min_size(n, o->n_cached);
-        if (o == s || o->kv.type != s->kv.type || n <= most) continue;
+        if (o == s || o->kv.type != s->kv.type || n <= most ||
+            !same_adapters(&o->pass.adaptation, &s->pass.adaptation))
+            continue;
         best = o;
         most = n;
     }
@@ -370,7 +501,7 @@ pipit_status pipit_session_sync(pipit_session *session, const uint32_t *tokens,
         if (status != PIPIT_OK) return status;
         begin(s, tokens + keep, n_tokens - keep);
     }
-    if (n_kept) *n_kept = keep;
+    if (n_kept) *n_kept = pipit_min_size(keep, s->n_cached);
     return PIPIT_OK;
 }
 
@@ -410,7 +541,9 @@ size_t pipit_session_n_logits(const pipit_session *session) {
 }
 
 uint64_t pipit_session_bytes(const pipit_session *session) {
-    return session ? session->block_bytes + session->all_logits_bytes : 0;
+    if (!session) return 0;
+    return session->block_bytes + session->all_logits_bytes +
+           session->pass.adaptation.block_bytes;
 }
 
 const pipit_model *pipit_session_model(const pipit_session *session) {

@@ -9,6 +9,7 @@
 typedef struct pipit_stage {
     pipit_pass *pass;
     uint32_t thread, n_threads;
+    uint32_t layer;
 } pipit_stage;
 
 /* Rows [begin, end) of some weights that are one thread's. */
@@ -34,6 +35,12 @@ pipit_acts pipit_stage_prepare(const pipit_stage *s, const float *in,
                                size_t in_stride, uint32_t n_cols,
                                const float *norm, bool quantize);
 
+/* The same, and what the layer's adapters make of the rows: their A, ready for
+ * pipit_stage_adapted of the targets that read this input. */
+pipit_acts pipit_stage_prepare_adapted(const pipit_stage *s, pipit_input input,
+                                       const float *in, size_t in_stride,
+                                       const float *norm, bool quantize);
+
 /* This thread's rows of w. */
 pipit_part pipit_stage_part(const pipit_stage *s, const pipit_matrix *w);
 
@@ -44,6 +51,11 @@ void pipit_stage_multiply(const pipit_stage *s, const pipit_matrix *w,
 
 /* This thread's rows of y = w . acts, for every token. */
 pipit_part pipit_stage_product(const pipit_stage *s, const pipit_matrix *w,
+                               const pipit_acts *acts, float *y,
+                               size_t y_stride);
+
+/* The same of an adapted matrix of the layer, with what its adapters add. */
+pipit_part pipit_stage_adapted(const pipit_stage *s, pipit_target target,
                                const pipit_acts *acts, float *y,
                                size_t y_stride);
 

@@ -29,6 +29,7 @@ const layers = [
         only: ["pipit.h", "base", "arena", "reader", "gguf"],
     },
     { files: ["arch", "model", "bind", "loader"] },
+    { files: ["adapter*", "fingerprint"] },
     {
         files: [
             ...["kvcache", "rope", "pass", "stage"],

@@ -68,6 +68,13 @@ typedef struct pipit_kernels {
                    const pipit_acts *x, uint32_t n_tokens, float *y,
                    size_t y_stride, uint8_t *scratch);
 
+    /* y += w . x for weights of type F32: each sum begins with y, then
+     * goes on in the order of columns. y is (n_tokens, y_stride), y_stride a
+     * multiple of 4. */
+    void (*accumulate)(const pipit_matrix *w, uint32_t g0, uint32_t g1,
+                       const pipit_acts *x, uint32_t n_tokens, float *y,
+                       size_t y_stride);
+
     /* y = x / sqrt(lane sum of x*x / n + eps) * w; y may be x. */
     void (*rms_norm)(const float *x, const float *w, size_t n, float eps,
                      float *y);

@@ -830,6 +830,7 @@ static void matmul(const pipit_matrix *w, uint32_t g0, uint32_t g1,
         .matvec = matvec,                             \
         .matmul_scratch_bytes = matmul_scratch_bytes, \
         .matmul = matmul,                             \
+        .accumulate = pipit_simd128_accumulate,       \
         .rms_norm = pipit_simd128_rms_norm,           \
         .add = pipit_simd128_add,                     \
         .silu_mul = pipit_simd128_silu_mul,           \

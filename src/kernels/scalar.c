@@ -94,8 +94,7 @@ static float weight_at(const pipit_matrix *w, const uint8_t *group, uint32_t r,
 }
 
 static float dot_floats(const pipit_matrix *w, const uint8_t *group, uint32_t r,
-                        const float *x) {
-    float acc = 0;
+                        const float *x, float acc) {
     for (uint32_t c = 0; c < w->n_cols; c++)
         acc += weight_at(w, group, r, c) * x[c];
     return acc;
@@ -109,7 +108,7 @@ static void matvec(const pipit_matrix *w, uint32_t g0, uint32_t g1,
         const uint8_t *group = w->groups + g * w->group_bytes;
         for (uint32_t r = 0; r < PIPIT_GROUP_ROWS; r++)
             y[g * PIPIT_GROUP_ROWS + r] =
-                floats ? dot_floats(w, group, r, x->x)
+                floats ? dot_floats(w, group, r, x->x, 0)
                        : dot_quants(w, form, group, r, x->blocks);
     }
 }
@@ -128,6 +127,19 @@ static void matmul(const pipit_matrix *w, uint32_t g0, uint32_t g1,
                           .blocks = x->blocks + i * x->block_stride};
         matvec(w, g0, g1, &row, y + i * y_stride);
     }
+}
+
+static void accumulate(const pipit_matrix *w, uint32_t g0, uint32_t g1,
+                       const pipit_acts *x, uint32_t n_tokens, float *y,
+                       size_t y_stride) {
+    for (uint32_t i = 0; i < n_tokens; i++)
+        for (uint32_t g = g0; g < g1; g++) {
+            const uint8_t *group = w->groups + g * w->group_bytes;
+            float *out = y + i * y_stride + g * PIPIT_GROUP_ROWS;
+            for (uint32_t r = 0; r < PIPIT_GROUP_ROWS; r++)
+                out[r] =
+                    dot_floats(w, group, r, x->x + i * x->x_stride, out[r]);
+        }
 }
 
 /* ---- rows --------------------------------------------------------------- */
@@ -228,6 +240,7 @@ const pipit_kernels pipit_kernels_scalar = {
     .matvec = matvec,
     .matmul_scratch_bytes = matmul_scratch_bytes,
     .matmul = matmul,
+    .accumulate = accumulate,
     .rms_norm = pipit_scalar_rms_norm,
     .add = pipit_scalar_add,
     .silu_mul = pipit_scalar_silu_mul,
