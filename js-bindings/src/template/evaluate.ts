@@ -132,11 +132,6 @@ export class Evaluator {
             case "CallStatement":
                 this.#write(str(this.#callBlock(node, scope)));
                 return undefined;
-            case "FilterStatement": {
-                const text = this.#captured(node.body, new Scope(scope));
-                this.#write(str(this.#filter(node.filter, text, scope)));
-                return undefined;
-            }
             default:
                 this.#write(str(this.#value(node, scope)));
                 return undefined;

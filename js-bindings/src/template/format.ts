@@ -141,6 +141,15 @@ function signed(text: string, spec: Spec): string {
 const percent =
     /%(?:\((.*?)\))?([-+ #0]*)(\*|\d+)?(?:\.(\*|\d+))?[hlL]?([diouxXeEfFgGcrsa%])|%/gs;
 
+function badFormat(pattern: string, at: number): never {
+    const code = pattern.codePointAt(at);
+    if (code === undefined) return fail("incomplete format");
+    return fail(
+        `unsupported format character '${String.fromCodePoint(code)}' ` +
+            `(0x${code.toString(16)}) at index ${at}`,
+    );
+}
+
 export function formatPercent(
     pattern: string,
     values: Value,
@@ -159,7 +168,7 @@ export function formatPercent(
         const [whole, name, flags = "", width, precision, type] = found;
         out.push(pattern.slice(from, found.index));
         from = found.index + whole.length;
-        if (type === undefined) fail("incomplete format");
+        if (type === undefined) badFormat(pattern, found.index + 1);
         if (type === "%") {
             out.push("%");
             continue;

@@ -4,6 +4,7 @@
  *   x is TEST(a)  x is TEST a    →  x | is:TEST(a)   (or "not:TEST")
  *   (a,)  ()                     →  :tuple(a)  :tuple()
  *   with a = 1 … endwith         →  if :scope; set a = 1; … endif
+ *   filter a | b … endfilter     →  set :filtered | a | b … endset; :filtered
  *   generation, block … end…     →  if :scope … endif
  *   for … recursive              →  a comment ":recursive" begins the body
  *
@@ -16,6 +17,7 @@ import { TemplateError } from "./failure.js";
 export const SCOPE = ":scope";
 export const TUPLE = ":tuple";
 export const RECURSIVE = ":recursive";
+const FILTERED = ":filtered";
 
 const identifier = (value: string, group = 0): Token => ({
     value,
@@ -174,12 +176,26 @@ function withTags(list: readonly Token[]): Token[] {
         const name = inside[0]?.value;
         if (name === "with" || name === "generation" || name === "block") {
             out.push(...tag(identifier("if"), identifier(SCOPE)));
-            for (const assignment of name === "with"
-                ? assignments(inside.slice(1))
-                : [])
-                out.push(...tag(identifier("set"), ...assignment));
+            if (name === "with" && inside.length > 1)
+                out.push(...tag(identifier("set"), ...assignment(inside)));
         } else if (/^end(with|generation|block)$/.test(name ?? ""))
             out.push(...tag(identifier("endif")));
+        else if (name === "filter")
+            out.push(
+                ...tag(
+                    identifier("set"),
+                    identifier(FILTERED),
+                    token("|", "Pipe"),
+                    ...inside.slice(1),
+                ),
+            );
+        else if (name === "endfilter")
+            out.push(
+                ...tag(identifier("endset")),
+                token("{{", "OpenExpression"),
+                identifier(FILTERED),
+                token("}}", "CloseExpression"),
+            );
         else if (name === "for" && inside.at(-1)?.value === "recursive")
             out.push(
                 ...tag(...inside.slice(0, -1)),
@@ -191,18 +207,24 @@ function withTags(list: readonly Token[]): Token[] {
     return out;
 }
 
-/** `a = 1, b = 2`: cut at the commas that no bracket holds. */
-function assignments(list: readonly Token[]): Token[][] {
-    const out: Token[][] = [];
+/** `with a = 1, b = 2` as `a, b = 1, 2`: no value sees the new names. */
+function assignment([, ...list]: readonly Token[]): Token[] {
+    const targets: Token[] = [];
+    const values: Token[] = [];
+    let side = targets;
     let depth = 0;
-    for (const [i, here] of list.entries()) {
+    for (const here of list) {
         if (opens(here)) depth++;
         if (closes(here)) depth--;
-        const isBorder = depth === 0 && here.type === "Comma";
-        if (i === 0 || isBorder) out.push([]);
-        if (!isBorder) out.at(-1)?.push(here);
+        if (depth === 0 && here.type === "Equals" && side === targets)
+            side = values;
+        else if (depth === 0 && here.type === "Comma") {
+            targets.push(here);
+            values.push(here);
+            side = targets;
+        } else side.push(here);
     }
-    return out;
+    return [...targets, token("=", "Equals"), ...values];
 }
 
 const DEEPEST_BLOCK = 150;

@@ -11,12 +11,10 @@ import {
     type Value,
 } from "./value.js";
 
+const isIndex = (v: Value) => v === null || isInt(v) || typeof v === "boolean";
+
 function bound(v: Value, fallback: number, length: number, low: number) {
     if (v === null) return fallback;
-    if (!isInt(v) && typeof v !== "boolean")
-        return fail(
-            "slice indices must be integers or None or have an __index__ method",
-        );
     const i = Number(v);
     const from = i < 0 ? i + length : i;
     return Math.max(low, Math.min(from, length + low));
@@ -32,11 +30,11 @@ export function slice(v: Value, start: Value, stop: Value, step: Value): Value {
               : v instanceof Range
                 ? v.items()
                 : v;
-    if (typeof items !== "string" && !Array.isArray(items))
+    const isSequence = typeof items === "string" || Array.isArray(items);
+    if (!isSequence || ![start, stop, step].every(isIndex))
         return new Undefined(`'${describe(v)}' can't be sliced`);
-    const by = step === null ? 1 : Number(isInt(step) ? step : NaN);
+    const by = step === null ? 1 : Number(step);
     if (by === 0) fail("slice step cannot be zero");
-    if (Number.isNaN(by)) bound(step, 0, 0, 0);
     const { length } = items;
     const low = by < 0 ? -1 : 0;
     const first = bound(start, by < 0 ? length - 1 : 0, length, low);

@@ -89,7 +89,6 @@ export type Node =
     | { type: "StringLiteral"; value: string }
     | { type: "ArrayLiteral" | "TupleLiteral"; value: Node[] }
     | { type: "ObjectLiteral"; value: Map<Node, Node> }
-    | { type: "FilterStatement"; filter: Name | CallNode; body: Node[] }
     | { type: "TestExpression"; operand: Node; negate: boolean; test: Name }
     | { type: "UnaryExpression"; operator: Token; argument: Node }
     | { type: "Ternary"; condition: Node; trueExpr: Node; falseExpr: Node }

@@ -142,13 +142,14 @@ export function typeName(v: Value): string {
     if (v instanceof View) return v.name;
     if (v instanceof Iter) return "generator";
     if (v instanceof Range) return "range";
-    if (v instanceof Namespace) return "jinja2.utils.Namespace";
+    if (v instanceof Namespace) return "Namespace";
     if (v instanceof Undefined) return "Undefined";
     return v instanceof Thing ? v.name : "function";
 }
 
 /** As Jinja names it in "… has no attribute". */
 export function describe(v: Value): string {
+    if (v instanceof Namespace) return "jinja2.utils.Namespace object";
     return v === null ? "None" : `${typeName(v)} object`;
 }
 
