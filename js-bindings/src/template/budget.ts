@@ -6,8 +6,7 @@ import { TemplateError } from "./failure.js";
 const LONGEST_TEXT = 16 << 20;
 /** Elements of one list. */
 const LONGEST_LIST = 1 << 20;
-/** Letters and elements made in all; a text that grows by appending counts
- * each time, so this is far above what an honest template makes. */
+/** Letters and elements made in all, far above what an honest template makes. */
 const TOTAL = 1 << 29;
 
 let spent = 0;
@@ -42,6 +41,13 @@ export function chargeList(n: number): void {
             `the template makes a list of over ${LONGEST_LIST} elements`,
         );
     spend(32 * n);
+}
+
+/** Engines keep the parts of a sum, so that appending costs what is appended. */
+export function sumOf(a: string, b: string): string {
+    checkLength(a.length + b.length);
+    spend(16 + Math.min(a.length, b.length));
+    return a + b;
 }
 
 export function joined(pieces: readonly string[], separator = ""): string {

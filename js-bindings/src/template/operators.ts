@@ -1,5 +1,5 @@
 /* operators.ts — Python's operators. */
-import { chargeList, chargeText, joined, repeated } from "./budget.js";
+import { chargeList, repeated, sumOf } from "./budget.js";
 import { formatPercent } from "./format.js";
 import {
     compare,
@@ -87,10 +87,7 @@ function times(v: Value, n: number): Value | undefined {
 }
 
 function sum(a: Value, b: Value): Value | undefined {
-    if (typeof a === "string" && typeof b === "string") {
-        chargeText(a.length + b.length);
-        return a + b;
-    }
+    if (typeof a === "string" && typeof b === "string") return sumOf(a, b);
     if (Array.isArray(a) && Array.isArray(b)) {
         chargeList(a.length + b.length);
         return [...a, ...b];
@@ -163,7 +160,7 @@ export function binary(operator: string, a: Value, b: Value): Value {
         case ">=":
             return compare(a, b, operator) >= 0;
         case "~":
-            return joined([str(a), str(b)]);
+            return sumOf(str(a), str(b));
     }
     return calculate(operator, a, b);
 }
