@@ -265,9 +265,10 @@ export interface ChatOptions extends SessionOptions {
     readonly templateVariables?: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** A message as templates know it: what else is in it is passed through, such as
- * `tool_calls`, `name` or `reasoning_content`. */
-export interface TemplateMessage {
+/** A message as templates know it. What else is in it is passed through, such as
+ * `tool_calls` or `name`. */
+export interface ChatMessage {
+    /** "system", "user", "assistant", or what else the template knows. */
     readonly role: string;
     /** Text, parts (`{ type: "text", text }`), or nothing. */
     readonly content?:
@@ -275,6 +276,9 @@ export interface TemplateMessage {
         | readonly Readonly<Record<string, unknown>>[]
         | null
         | undefined;
+    /** What the model thought before it said so: templates that want it back
+     * read it here. */
+    readonly reasoning_content?: string | undefined;
     readonly [key: string]: unknown;
 }
 
@@ -348,7 +352,7 @@ export interface Model extends TextCodec {
     readonly samplingDefaults: SamplingDefaults;
     /** Messages as the text and the tokens that the model was trained on. */
     applyChatTemplate(
-        messages: readonly TemplateMessage[],
+        messages: readonly ChatMessage[],
         options?: ApplyTemplateOptions,
     ): Promise<AppliedTemplate>;
     createSession(options?: SessionOptions): Promise<Session>;
@@ -490,15 +494,6 @@ export interface Session {
 }
 
 // ---- chat ------------------------------------------------------------------
-
-export interface ChatMessage {
-    /** "system", "user", "assistant", or what else the template knows. */
-    readonly role: string;
-    readonly content: string;
-    /** What the model thought before it said so: templates that want it back
-     * read it here. */
-    readonly reasoning_content?: string | undefined;
-}
 
 export interface SendOptions extends SamplingOptions, CancelOptions {
     /** Called with the reasoning, in pieces as it comes. */

@@ -116,8 +116,31 @@ test("messages given at the start", async (t) => {
     assert.equal(chat.messages.length, 3);
     await text(chat.send("c", short));
     assert.equal(chat.messages.length, 5);
-    const wrong = /** @type {any} */ ([{ role: "user", content: 7 }]);
-    await rejects(model.createChat({ messages: wrong }), "invalid-argument");
+    for (const wrong of /** @type {any[]} */ ([
+        [{ role: "user", content: 7 }],
+        [{ role: "user", content: ["text"] }],
+        [{ content: "no role" }],
+        [null],
+        "text",
+    ]))
+        await rejects(
+            model.createChat({ messages: wrong }),
+            "invalid-argument",
+            /message/,
+        );
+    // What templates know beside text: parts, and calls without content.
+    const other = await model.createChat({
+        messages: [
+            { role: "user", content: [{ type: "text", text: "part" }] },
+            { role: "assistant", content: null, tool_calls: [{ id: "c1" }] },
+        ],
+        template:
+            "{{ messages[0].content[0].text }} {{ messages[1].content }} " +
+            "{{ messages[1].tool_calls[0].id }} {{ messages[2].content }}",
+    });
+    await text(other.send("x", { maxTokens: 1 }));
+    const prompt = await other.session.tokens();
+    assert.equal(await model.detokenize(prompt), "part None c1 x");
 });
 
 test("what does not fit leaves the conversation as it was", async (t) => {

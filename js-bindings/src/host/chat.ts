@@ -15,16 +15,7 @@ import type { LoadedModelObject } from "./model.js";
 import { refuse } from "./options.js";
 import { ReasoningSplitter, type Parts } from "./reasoning.js";
 import type { LiveSession, Outcome } from "./session.js";
-import { renderMessages, templateOf } from "./templates.js";
-
-function checkMessages(messages: readonly ChatMessage[]): ChatMessage[] {
-    return messages.map((message) => {
-        const { role, content } = message;
-        if (typeof role !== "string" || typeof content !== "string")
-            refuse("a message has a role and a content, both strings");
-        return { ...message };
-    });
-}
+import { checkMessages, renderMessages, templateOf } from "./templates.js";
 
 export async function openChat(
     model: LoadedModelObject,

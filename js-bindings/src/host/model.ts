@@ -13,7 +13,7 @@ import type {
     SamplingDefaults,
     Session,
     SessionOptions,
-    TemplateMessage,
+    ChatMessage,
 } from "../types.js";
 import { openChat } from "./chat.js";
 import { LoadedTokenizer } from "./codec.js";
@@ -104,7 +104,7 @@ export class LoadedModelObject extends LoadedTokenizer implements Model {
     }
 
     async applyChatTemplate(
-        messages: readonly TemplateMessage[],
+        messages: readonly ChatMessage[],
         options: ApplyTemplateOptions = {},
     ): Promise<AppliedTemplate> {
         return applyTemplate(this, messages, options);

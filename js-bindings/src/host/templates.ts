@@ -6,7 +6,7 @@ import { PipitError } from "../errors.js";
 import type {
     AppliedTemplate,
     ApplyTemplateOptions,
-    TemplateMessage,
+    ChatMessage,
 } from "../types.js";
 import type { LoadedModelObject } from "./model.js";
 import { refuse } from "./options.js";
@@ -59,6 +59,22 @@ export function templateOf(
     );
 }
 
+/** Copies; what a role or a content can't be is refused here, by its place. */
+export function checkMessages(messages: readonly ChatMessage[]): ChatMessage[] {
+    if (!Array.isArray(messages)) refuse("messages is an array");
+    return messages.map((message: ChatMessage, i) => {
+        const { role, content } = message ?? {};
+        if (typeof role !== "string")
+            refuse(`message ${i} has no role (a string)`);
+        const isParts =
+            Array.isArray(content) &&
+            content.every((part) => typeof part === "object" && part !== null);
+        if (typeof content !== "string" && (content ?? null) && !isParts)
+            refuse(`message ${i}: content is a string or a list of parts`);
+        return { ...message };
+    });
+}
+
 export interface RenderOptions {
     readonly signal?: AbortSignal | undefined;
 }
@@ -88,7 +104,7 @@ export async function renderMessages(
 
 /** Where the last message is to be continued: its text, as it is in the file's
  * format, without what would end it. */
-function cutAfter(text: string, message: TemplateMessage | undefined): string {
+function cutAfter(text: string, message: ChatMessage | undefined): string {
     const { content } = message ?? {};
     const parts = Array.isArray(content) ? content : [];
     const last: unknown =
@@ -108,7 +124,7 @@ function cutAfter(text: string, message: TemplateMessage | undefined): string {
 
 export async function applyTemplate(
     model: LoadedModelObject,
-    messages: readonly TemplateMessage[],
+    messages: readonly ChatMessage[],
     options: ApplyTemplateOptions,
 ): Promise<AppliedTemplate> {
     const {
@@ -120,7 +136,7 @@ export async function applyTemplate(
         signal,
         ...variables
     } = options;
-    if (!Array.isArray(messages)) refuse("messages is an array");
+    const checked = checkMessages(messages);
     if (continueFinalMessage && addGenerationPrompt)
         refuse("continueFinalMessage and addGenerationPrompt exclude another");
     const source = templateOf(model, template, (tools?.length ?? 0) > 0);
@@ -132,7 +148,7 @@ export async function applyTemplate(
             tools: tools ?? null,
             documents: documents ?? null,
             add_generation_prompt: addGenerationPrompt,
-            messages,
+            messages: checked,
         },
         { signal },
     );
