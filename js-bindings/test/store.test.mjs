@@ -141,7 +141,7 @@ describe("a bad server", () => {
             assert.ok(body.equals(found));
             assert.equal(stored.size, body.length);
             const [, second] = server.requests;
-            assert.equal(second?.range, `bytes=${body.length >> 1}-`);
+            assert.match(String(second?.range), /^bytes=[1-9]\d*-$/);
         });
 });
 
