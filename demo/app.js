@@ -9,8 +9,10 @@ import { codeOf } from "./failure.js";
 import { ModelPicker } from "./model-picker.js";
 import { describePlace } from "./place.js";
 import { LoadProgress } from "./progress.js";
+import { Offline } from "./offline.js";
 import { Settings } from "./settings.js";
 import { Stats } from "./stats.js";
+import { keepModel, StoredModels } from "./stored-models.js";
 
 /** @typedef {import("./model-picker.js").Choice} Choice */
 /** @typedef {"choose" | "loading" | "chat"} View */
@@ -53,6 +55,11 @@ class App {
         byId("back").addEventListener("click", () => this.#show("chat"));
         byId("new-chat").addEventListener("click", () => this.#newChat());
         addEventListener("keydown", (event) => this.#escape(event));
+        new StoredModels((source, label) => {
+            this.#settings.close();
+            void this.#load({ source, label });
+        }, announce);
+        new Offline(() => !this.#model && !this.#loading, announce);
         this.#show("choose", false);
     }
 
@@ -97,12 +104,16 @@ class App {
     }
 
     /** @param {Choice} choice @param {AbortSignal} signal */
-    async #open({ source, modelBase, label }, signal) {
+    async #open(choice, signal) {
+        const { source, modelBase, label } = choice;
+        const onProgress = (/** @type {import("pipit").Progress} */ progress) =>
+            this.#progress.show(progress);
+        await keepModel(choice, signal, onProgress);
         const model = await loadModel(source, {
             signal,
             threads: this.#settings.threads,
             modelBase,
-            onProgress: (progress) => this.#progress.show(progress),
+            onProgress,
         });
         this.#model = model;
         this.#stats.showModel(model);

@@ -63,6 +63,16 @@ const known = {
         title: "There is no model at this address",
         advice: "Check the address for a slip of the pen.",
     },
+    "disk-full": {
+        title: "There is no room for the model",
+        advice:
+            "Remove a model in the settings, or free space on this device. " +
+            "What was stored is still there.",
+    },
+    checksum: {
+        title: "The file is not the one that was expected",
+        advice: "It was refused and deleted. Try again, or another address.",
+    },
     io: {
         title: "The file could not be read",
         advice: "It may have been moved or changed since it was chosen.",

@@ -1,5 +1,6 @@
 // Which model: the suggested one, a file, or an address.
 import { button, byId, element } from "./dom.js";
+import { isKept } from "./stored-models.js";
 import { describeFailure } from "./failure.js";
 import { formatBytes, formatCount } from "./format.js";
 
@@ -95,12 +96,18 @@ export class ModelPicker {
 
     async #showSuggested() {
         this.#suggested = await readSuggested();
+        const kept = await isKept(this.#suggested.name);
         const { title, description, size, contextLength, licence, here } =
             this.#suggested;
         byId("default-name").textContent = title;
         byId("default-description").textContent = description;
         const facts = [
-            `${formatBytes(size)}${here === false ? " to download" : ""}`,
+            formatBytes(size) +
+                (kept
+                    ? " on this device"
+                    : here === false
+                      ? " to download"
+                      : ""),
             licence.name,
             `${formatCount(contextLength)} tokens of context`,
         ];

@@ -2,6 +2,7 @@
 // and the models already pulled under /models/. Nothing else need be reachable.
 //
 //   npm run demo -- [--port N] [--host NAME] [--no-isolation] [--models FOLDER]
+//   npm run demo -- --export FOLDER
 import { createReadStream } from "node:fs";
 import { access, readFile, realpath, stat } from "node:fs/promises";
 import { createServer } from "node:http";
@@ -10,6 +11,7 @@ import { extname, join, resolve, sep } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { exportSite, serviceWorker } from "./shell.mjs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const packageFolder = join(here, "../js-bindings/dist");
@@ -19,7 +21,8 @@ const USAGE = `npm run demo -- [options]
   --port N         the first port to try (8080)
   --host NAME      the address to listen at (127.0.0.1)
   --no-isolation   without the two headers that threads need
-  --models FOLDER  folder of GGUF files (the cache of \`pipit pull\`)`;
+  --models FOLDER  folder of GGUF files (the cache of \`pipit pull\`)
+  --export FOLDER  write what a static host serves, and end`;
 
 /** What is served, by the end of its name. @type {Record<string, string>} */
 const contentTypes = {
@@ -27,6 +30,8 @@ const contentTypes = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".webmanifest": "application/manifest+json",
     ".wasm": "application/wasm",
     ".gguf": "application/octet-stream",
 };
@@ -211,6 +216,10 @@ async function answer(request, response, folders) {
         response.setHeader("Content-Type", "application/json");
         return void response.end(await manifestFor(folders));
     }
+    if (pathname === "/sw.js" && folders.page === resolve(here)) {
+        response.setHeader("Content-Type", contentTypes[".js"] ?? "");
+        return void response.end(await serviceWorker(folders));
+    }
     const found = await findFile(pathname, folders);
     if (found) return sendFile(request, response, found);
     return sendText(response, 404, "there is no such file");
@@ -277,12 +286,18 @@ async function main(args) {
             host: { type: "string", default: "127.0.0.1" },
             models: { type: "string" },
             "no-isolation": { type: "boolean", default: false },
+            export: { type: "string" },
             help: { type: "boolean", short: "h", default: false },
         },
     });
     if (values.help) return void console.log(USAGE);
     if (!/^\d{1,5}$/.test(values.port)) throw new Error("--port is a number");
     await access(join(packageFolder, "index.js"));
+    if (values.export !== undefined) {
+        const page = resolve(here);
+        const sources = { page, pipit: packageFolder, manifest: manifestFile };
+        return exportSite(sources, resolve(values.export));
+    }
     const isolation = !values["no-isolation"];
     const { url, close } = await startAtFreePort({
         port: Number(values.port),

@@ -207,6 +207,10 @@ export class Settings {
         });
     }
 
+    close() {
+        this.#dialog.close();
+    }
+
     get isOpen() {
         return this.#dialog.open;
     }

@@ -33,12 +33,14 @@ const dist = join(root, "js-bindings/dist");
 async function chatIn({ page, url: server, errors }, url = server) {
     const address = `${server}models/tiny.gguf`;
     await page.goto("about:blank");
+    errors.length = 0; // of a page without an address
     await page.goto(`${url}#${address}`);
     await page.waitForFunction(
         () => document.body.textContent?.startsWith("{") ?? false,
     );
     const facts = JSON.parse((await page.textContent("body")) ?? "");
     assert.notEqual(facts.answer, "");
+    assert.deepEqual(facts.stored, [address]);
     assert.ok(["end", "length"].includes(facts.last));
     assert.deepEqual(errors, []);
     return facts;
@@ -77,11 +79,10 @@ describe("bundles", { skip: withoutBrowser }, () => {
         await copyFile(join(project, "index.html"), join(page, "index.html"));
         await copyFile(join(project, "icon.svg"), join(page, "icon.svg"));
         for (const name of await readdir(dist))
-            if (/^(worker|template)\.js$|\.wasm$/.test(name))
+            if (/^(worker|template|store)\.js$|\.wasm$/.test(name))
                 await copyFile(join(dist, name), join(page, name));
         for (const isolation of [true, false]) {
             const opened = await openPage(t, { page, isolation });
-            opened.errors.length = 0; // of a page without an address
             const { threads } = await chatIn(opened);
             if (!isolation) assert.equal(threads, 1);
         }
@@ -99,7 +100,6 @@ describe("bundles", { skip: withoutBrowser }, () => {
         assert.equal(assets.filter((n) => n.endsWith(".wasm")).length, 4);
         for (const isolation of [true, false]) {
             const opened = await openPage(t, { page, isolation });
-            opened.errors.length = 0;
             const { threads } = await chatIn(opened);
             if (!isolation) assert.equal(threads, 1);
             const modules = opened.requests.filter((r) => r.endsWith(".wasm"));
@@ -130,7 +130,6 @@ describe("bundles", { skip: withoutBrowser }, () => {
         t.after(() => server.close());
         const [url = ""] = server.resolvedUrls?.local ?? [];
         const opened = await openPage(t, { page: project });
-        opened.errors.length = 0;
         await chatIn({ ...opened, url }, url);
     });
 });

@@ -149,7 +149,7 @@ describe("the store in Chromium", { skip: withoutBrowser }, () => {
             assert.equal(await call(page, "has", [at(way)]), false);
         });
 
-    for (const way of ["torn", "changing", "silent", "unnamed"])
+    for (const way of ["torn", "changing", "silent", "unnamed", "halves"])
         test(`a server that is ${way}: repaired`, async (t) => {
             const { page } = await open(t);
             const found = await call(page, "pull", [at(way), { limits }]);

@@ -121,6 +121,24 @@ export async function serve(t, options = {}) {
  */
 
 /**
+ * A profile of its own, closed when the test ends.
+ * @param {import("node:test").TestContext} t
+ * @param {import("playwright-core").BrowserContextOptions} [look]
+ */
+export async function newContext(t, look = {}) {
+    const context = await browser.newContext({
+        viewport: { width: 1280, height: 800 },
+        // It would answer instead of the server, and add headers; its own tests
+        // allow it.
+        serviceWorkers: "block",
+        ...look,
+    });
+    t.after(() => context.close());
+    context.setDefaultTimeout(PATIENCE_MS);
+    return context;
+}
+
+/**
  * A page in a profile of its own, closed when the test ends.
  * @param {import("node:test").TestContext} t
  * @param {import("../../demo/serve.mjs").ServerOptions} [serverOptions]
@@ -130,12 +148,7 @@ export async function serve(t, options = {}) {
  */
 export async function openPage(t, serverOptions, look = {}, settings) {
     const url = await serve(t, serverOptions);
-    const context = await browser.newContext({
-        viewport: { width: 1280, height: 800 },
-        ...look,
-    });
-    t.after(() => context.close());
-    context.setDefaultTimeout(PATIENCE_MS);
+    const context = await newContext(t, look);
     /** @type {string[]} */
     const errors = [];
     /** @type {string[]} */
@@ -144,6 +157,8 @@ export async function openPage(t, serverOptions, look = {}, settings) {
     context.on("request", (request) => requests.push(request.url()));
     const page = await context.newPage();
     page.on("console", (message) => {
+        // Playwright's own remark on what newContext asked of it.
+        if (/blocked by Playwright$/.test(message.text())) return;
         if (["error", "warning"].includes(message.type()))
             errors.push(message.text());
     });

@@ -68,6 +68,13 @@ export async function startBadServer(body) {
         }
         if (way === "text") return void response.end("this is no model");
         if (way === "unnamed") return void response.end(body); // no validator
+        if (way === "halves") {
+            // No validator, and the first time half of what it promised.
+            response.setHeader("content-length", body.length);
+            if (nth > 1) return void response.end(body);
+            response.write(body.subarray(0, half));
+            return void setTimeout(() => response.destroy(), 50);
+        }
         head(way === "long" ? body.length + 10 : body.length);
         if (way === "short") {
             // Less than it promised, and the connection ends.

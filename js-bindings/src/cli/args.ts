@@ -8,7 +8,7 @@ export class UsageError extends Error {}
 export const commands = {
     chat: "chat in the terminal",
     run: "answer one prompt (argument or standard input)",
-    pull: "download a model of the manifest",
+    pull: "download a model: a name, an address or hf:owner/repo/file.gguf",
     list: "the models of the manifest, and which are here",
     info: "metadata, tensors and memory forecast of a file",
     tokenize: "text to token ids",

@@ -147,17 +147,16 @@ export class PartialFile implements Sink {
             if (origin) {
                 const text = JSON.stringify({ ...origin, size: this.size });
                 await fs.writeFile(this.#originFile, text);
-            } else {
-                this.size = this.#wanted.size;
-                await fs.rm(this.#originFile, { force: true });
-            }
+            } else await fs.rm(this.#originFile, { force: true });
         } catch (cause) {
             throw storeError(cause, `can't write ${this.#target}.partial`);
         }
     }
 
-    async expect(size: number): Promise<void> {
+    async expect(given: number | undefined): Promise<void> {
+        const size = given ?? this.#wanted.size;
         this.size = size;
+        if (size === undefined) return;
         await checkRoom(path.dirname(this.#target), this.#wanted.file, size);
     }
 

@@ -24,8 +24,9 @@ export interface Sink {
     origin(): Promise<Origin | undefined>;
     /** Forgets what is there. A file without an origin is not resumed. */
     restart(origin?: Origin): Promise<void>;
-    /** The server said how large the whole is. Throws where there is no room. */
-    expect(size: number): Promise<void>;
+    /** The server said how large the whole is, or did not say. Throws where
+     * there is no room. */
+    expect(size: number | undefined): Promise<void>;
     write(bytes: Uint8Array): Promise<void>;
 }
 
@@ -210,8 +211,7 @@ async function position(
                 "invalid-file",
                 `${url}: refused: it is a web page, not a model`,
             );
-        const length = bodyBytes(response);
-        if (length !== undefined) await expectSize(url, file, length);
+        await expectSize(url, file, bodyBytes(response));
         const validator = validatorOf(response);
         const resumable = file.isChecked || validator !== "";
         return file.restart(resumable ? { url, validator } : undefined);
@@ -226,9 +226,9 @@ async function position(
     });
 }
 
-async function expectSize(url: string, file: Sink, length: number) {
+async function expectSize(url: string, file: Sink, length: number | undefined) {
     const { isChecked, size } = file;
-    if (isChecked && size !== undefined && length !== size)
+    if (isChecked && size !== undefined && (length ?? size) !== size)
         throw new PipitError(
             "checksum",
             `${url}: refused: it has ${length} bytes, ` +

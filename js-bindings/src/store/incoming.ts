@@ -190,10 +190,7 @@ export class Incoming implements Sink {
             await this.#data.clear();
             this.#hash = new Sha256();
             this.#head = [];
-            if (!origin) {
-                this.size = this.#wanted.size;
-                return;
-            }
+            if (!origin) return;
             const { size } = this;
             const partial: Partial = { ...origin, data: this.#name, size };
             await this.#folder.writeText(
@@ -204,8 +201,10 @@ export class Incoming implements Sink {
         });
     }
 
-    async expect(size: number): Promise<void> {
+    async expect(given: number | undefined): Promise<void> {
+        const size = given ?? this.#wanted.size;
         this.size = size;
+        if (size === undefined) return;
         const available = await this.#available();
         const missing = size - this.length;
         if (available === undefined || missing <= available) return;

@@ -1,0 +1,84 @@
+// The page without a network: its service worker, and what a new version of it
+// asks of the user.
+import { button, byId } from "./dom.js";
+
+const RELOADED = "pipit-isolated";
+
+/** Once, and only while nothing can be lost: the headers that the service worker
+ * adds come with the next load. @param {() => boolean} isIdle */
+function isolate(isIdle) {
+    if (crossOriginIsolated || !isIdle()) return;
+    if (sessionStorage.getItem(RELOADED)) return;
+    sessionStorage.setItem(RELOADED, "once");
+    location.reload();
+}
+
+/** @param {ServiceWorkerRegistration} registration @param {(worker: ServiceWorker) => void} told */
+function whenWaiting(registration, told) {
+    if (registration.waiting) told(registration.waiting);
+    registration.addEventListener("updatefound", () => {
+        const worker = registration.installing;
+        worker?.addEventListener("statechange", () => {
+            const isUpdate = navigator.serviceWorker.controller !== null;
+            if (worker.state === "installed" && isUpdate) told(worker);
+        });
+    });
+}
+
+export class Offline {
+    #notice = byId("new-version");
+    #isIdle;
+    #announce;
+    #asked = false;
+
+    /**
+     * @param {() => boolean} isIdle there is no chat that a reload would end
+     * @param {(words: string) => void} announce
+     */
+    constructor(isIdle, announce) {
+        this.#isIdle = isIdle;
+        this.#announce = announce;
+        void this.#start().catch(() => {
+            // A private window may refuse: then the page needs its host.
+        });
+    }
+
+    async #start() {
+        const { serviceWorker } = navigator;
+        if (!serviceWorker) return;
+        serviceWorker.addEventListener("controllerchange", () => {
+            if (this.#asked) location.reload();
+            else isolate(this.#isIdle);
+        });
+        serviceWorker.addEventListener("message", ({ data }) => {
+            if (data?.type === "others-open")
+                this.#say("Close the other tabs with Pipit first.");
+        });
+        const registration = await serviceWorker.register("sw.js", {
+            updateViaCache: "none",
+        });
+        whenWaiting(registration, (worker) => this.#offer(worker));
+        if (serviceWorker.controller) isolate(this.#isIdle);
+    }
+
+    /** It waits until every tab is closed; sooner only where nothing is lost.
+     * @param {ServiceWorker} worker */
+    #offer(worker) {
+        const begin = button("Start it now", () => {
+            if (!this.#isIdle())
+                return this.#say("It starts when this chat is closed.");
+            this.#asked = true;
+            worker.postMessage({ type: "begin" });
+        });
+        begin.className = "small";
+        this.#say("A new version of Pipit is ready for the next start.");
+        this.#notice.append(" ", begin);
+    }
+
+    /** @param {string} words */
+    #say(words) {
+        this.#notice.hidden = false;
+        this.#notice.replaceChildren(words);
+        this.#announce(words);
+    }
+}

@@ -1,0 +1,94 @@
+// What the page is made of, for its service worker: every file, and a version
+// that changes with any of them.
+import { createHash } from "node:crypto";
+import { cp, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+
+/** @typedef {{ page: string, pipit: string }} Sources */
+
+const kinds = /\.(html|css|js|svg|png|webmanifest)$/;
+
+/** @param {string} folder @returns {Promise<string[]>} with slashes */
+async function filesOf(folder) {
+    const names = await readdir(folder, { recursive: true });
+    return names
+        .map((name) => name.replaceAll("\\", "/"))
+        .filter((name) => kinds.test(name) && name !== "sw.js")
+        .sort();
+}
+
+/**
+ * The package's files that a page's scripts load, and those that these load.
+ * @param {Sources} sources
+ * @param {string[]} files of the page
+ */
+async function packageFiles({ page, pipit }, files) {
+    const found = new Set();
+    const read = async (
+        /** @type {string} */ path,
+        /** @type {RegExp} */ at,
+    ) => {
+        const text = await readFile(path, "utf8");
+        return [...text.matchAll(at)].map(([, name]) => String(name));
+    };
+    for (const file of files.filter((name) => /\.(js|html)$/.test(name)))
+        for (const name of await read(
+            join(page, file),
+            /["']\.?\.?\/?pipit\/([\w.-]+\.js)["']/g,
+        ))
+            found.add(name);
+    for (const name of found)
+        for (const next of await read(
+            join(pipit, name),
+            /["'`]\.\/([\w-]+\.js)["'`]/g,
+        ))
+            found.add(next);
+    return [...found].sort();
+}
+
+/** @param {Sources} sources */
+export async function describeShell(sources) {
+    const page = await filesOf(sources.page);
+    const pipit = await packageFiles(sources, page);
+    const hash = createHash("sha256");
+    for (const name of [...page, "sw.js"])
+        hash.update(name).update(await readFile(join(sources.page, name)));
+    for (const name of pipit)
+        hash.update(name).update(await readFile(join(sources.pipit, name)));
+    const files = [
+        ...page.filter((name) => name !== "index.html"),
+        ...pipit.map((name) => `pipit/${name}`),
+    ];
+    return { version: hash.digest("hex").slice(0, 12), files };
+}
+
+/** The service worker with both in it. @param {Sources} sources */
+export async function serviceWorker(sources) {
+    const text = await readFile(join(sources.page, "sw.js"), "utf8");
+    const shell = JSON.stringify(await describeShell(sources));
+    return text.replace(/^const shell = .*;$/m, `const shell = ${shell};`);
+}
+
+/**
+ * Puts together what a static host serves.
+ * @param {Sources & { manifest: string }} sources
+ * @param {string} folder
+ */
+export async function exportSite(sources, folder) {
+    const { files } = await describeShell(sources);
+    const modules = (await readdir(sources.pipit))
+        .filter((name) => name.endsWith(".wasm"))
+        .map((name) => `pipit/${name}`);
+    for (const file of ["index.html", ...files, ...modules]) {
+        const [first, ...rest] = file.split("/");
+        const from =
+            first === "pipit"
+                ? join(sources.pipit, ...rest)
+                : join(sources.page, file);
+        await mkdir(dirname(join(folder, file)), { recursive: true });
+        await cp(from, join(folder, file));
+    }
+    await mkdir(join(folder, "models"), { recursive: true });
+    await cp(sources.manifest, join(folder, "models/manifest.json"));
+    await writeFile(join(folder, "sw.js"), await serviceWorker(sources));
+}
