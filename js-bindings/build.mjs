@@ -126,7 +126,10 @@ const builds = [
     }),
     esbuild.build({
         ...pages,
-        entryPoints: { store: "src/store/worker.ts" },
+        entryPoints: {
+            store: "src/store/worker.ts",
+            openai: "src/openai/index.ts",
+        },
     }),
     esbuild.build({
         ...node,
