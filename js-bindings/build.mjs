@@ -55,8 +55,9 @@ function addressesOnly(manifest, sums) {
 const packagePlugin = (/** @type {string} */ path) => ({
     name: "package",
     setup(/** @type {esbuild.PluginBuild} */ build) {
-        build.onResolve({ filter: /\/(index|errors|version)\.js$/ }, (args) =>
-            args.path.startsWith("../") ? { path, external: true } : undefined,
+        build.onResolve(
+            { filter: /^\.\.\/(index|errors|version)\.js$/ },
+            () => ({ path, external: true }),
         );
     },
 });
