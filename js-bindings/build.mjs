@@ -55,8 +55,9 @@ function addressesOnly(manifest, sums) {
 const packagePlugin = (/** @type {string} */ path) => ({
     name: "package",
     setup(/** @type {esbuild.PluginBuild} */ build) {
-        build.onResolve({ filter: /\/(index|errors|version)\.js$/ }, (args) =>
-            args.path.startsWith("../") ? { path, external: true } : undefined,
+        build.onResolve(
+            { filter: /^\.\.\/(index|errors|version)\.js$/ },
+            () => ({ path, external: true }),
         );
     },
 });
@@ -126,7 +127,10 @@ const builds = [
     }),
     esbuild.build({
         ...pages,
-        entryPoints: { store: "src/store/worker.ts" },
+        entryPoints: {
+            store: "src/store/worker.ts",
+            openai: "src/openai/index.ts",
+        },
     }),
     esbuild.build({
         ...node,

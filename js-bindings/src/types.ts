@@ -345,6 +345,9 @@ export interface Model extends TextCodec {
     readonly loadTimings: LoadTimings;
     /** The file's template, undefined when it has none. */
     readonly chatTemplate: string | undefined;
+    /** The manifest's system message for this very file: chats that name none
+     * have it. Undefined for files that are not in the manifest. */
+    readonly system: string | undefined;
     /** Names of further templates in the file, such as "tool_use". */
     readonly chatTemplateNames: readonly string[];
     /** How the file wants to be sampled; used where the caller of `generate` or

@@ -13,6 +13,7 @@ export const commands = {
     info: "metadata, tensors and memory forecast of a file",
     tokenize: "text to token ids",
     score: "log-probabilities and perplexity of a text file",
+    serve: "OpenAI's interface over HTTP, for programs on this machine",
     bench: "tokens per second, load time, memory",
 } as const;
 export type Command = keyof typeof commands;
@@ -42,6 +43,14 @@ const options = {
     save: { type: "string", help: "bench: the report as JSON" },
     compare: { type: "string", help: "bench: with an earlier report" },
     plot: { type: "string", help: "bench: a plot as SVG" },
+    host: { type: "string", help: "serve: the address, 127.0.0.1" },
+    port: { type: "string", help: "serve: 8080; 0 takes a free one" },
+    "api-key": { type: "string", help: "serve: asked for; or PIPIT_API_KEY" },
+    cors: { type: "string", help: "serve: the origin of pages that may ask" },
+    name: { type: "string", help: "serve: the model's name in requests" },
+    sessions: { type: "string", help: "serve: answers at a time, 2" },
+    queue: { type: "string", help: "serve: requests that may wait, 64" },
+    "max-request": { type: "string", help: "serve: bytes of one, 4194304" },
     json: { type: "boolean", help: "machine-readable output" },
     quiet: { type: "boolean", short: "q", help: "no progress, no notes" },
     help: { type: "boolean", short: "h", help: "this text" },

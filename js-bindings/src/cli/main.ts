@@ -44,6 +44,8 @@ async function perform(args: Args, signal: AbortSignal): Promise<void> {
             return (await import("./tokens.js")).score(args, signal);
         case "bench":
             return (await import("./bench.js")).bench(args, signal);
+        case "serve":
+            return (await import("./serve.js")).serve(args, signal);
         case undefined:
             throw new UsageError("which command?");
     }
