@@ -1,5 +1,5 @@
 /* arch.c — the table of families, and hyper-parameters read by it. Whoever adds
- * a family adds a row, a case in tests/golden, and nothing else. */
+ * a family adds a row here, a case in tests, and nothing else (README.md). */
 #include "arch.h"
 
 #include "mathf.h"
@@ -100,6 +100,28 @@ static pipit_status read_counts(const pipit_file *f, pipit_hparams *h,
     return PIPIT_OK;
 }
 
+/* Keys that change what a model computes in ways no family here knows: a file
+ * that sets one would be answered from wrongly. */
+static const char *const unknown_ways[] = {
+    "nextn_predict_layers", "attention.clamp_kqv", "attention.max_alibi_bias",
+    "attention.temperature_scale"};
+
+static pipit_status refuse_unknown_ways(const pipit_file *f,
+                                        const pipit_hparams *h,
+                                        pipit_error *e) {
+    for (size_t i = 0; i < sizeof unknown_ways / sizeof *unknown_ways; i++) {
+        arch_key key = key_of(h->arch, unknown_ways[i]);
+        uint64_t at = pipit_gguf_key(f, key.text);
+        double value = 1; /* of what is no number */
+        if (at == UINT64_MAX) continue;
+        (void)pipit_file_real(f, at, 0, &value);
+        if (value != 0)
+            return pipit_fail(e, PIPIT_E_UNSUPPORTED, PIPIT_NO_OFFSET,
+                              "%s is set, which is not supported", key.text);
+    }
+    return PIPIT_OK;
+}
+
 /* n_ff becomes that of one expert. */
 static pipit_status read_experts(const pipit_file *f, pipit_hparams *h,
                                  pipit_layer_params *layers, pipit_error *e) {
@@ -132,6 +154,24 @@ static pipit_status read_experts(const pipit_file *f, pipit_hparams *h,
     return PIPIT_OK;
 }
 
+/* Windowed layers may have heads of their own. */
+static pipit_status refuse_other_heads(const pipit_file *f,
+                                       const pipit_hparams *h,
+                                       pipit_error *e) {
+    uint32_t keys = h->head_dim, values = h->head_dim, rot = h->n_rot;
+    pipit_status s;
+    if ((s = read_u32(f, h->arch, "attention.key_length_swa", &keys, e)) ||
+        (s = read_u32(f, h->arch, "attention.value_length_swa", &values, e)) ||
+        (s = read_u32(f, h->arch, "rope.dimension_count_swa", &rot, e)))
+        return s;
+    if (keys != h->head_dim || values != h->head_dim || rot != h->n_rot)
+        return pipit_fail(e, PIPIT_E_UNSUPPORTED, PIPIT_NO_OFFSET,
+                          "%s: heads of another size in windowed layers are "
+                          "not supported",
+                          h->arch->name);
+    return PIPIT_OK;
+}
+
 static pipit_status read_heads(const pipit_file *f, pipit_hparams *h,
                                pipit_error *e) {
     const pipit_arch *a = h->arch;
@@ -158,7 +198,7 @@ static pipit_status read_heads(const pipit_file *f, pipit_hparams *h,
         return pipit_fail(e, PIPIT_E_MODEL, PIPIT_NO_OFFSET,
                           "%s.rope.dimension_count is %u for heads of %u",
                           a->name, (uint64_t)h->n_rot, (uint64_t)h->head_dim);
-    return PIPIT_OK;
+    return refuse_other_heads(f, h, e);
 }
 
 static pipit_status read_rope_scaling(const pipit_file *f, pipit_hparams *h,
@@ -206,6 +246,13 @@ static pipit_status read_rope(const pipit_file *f, pipit_hparams *h,
     if (!(r->base > 1.0f) || !(r->factor > 0.0f))
         return pipit_fail(e, PIPIT_E_MODEL, PIPIT_NO_OFFSET,
                           "%s: RoPE base or scaling factor out of range",
+                          a->name);
+    if (r->scaling == PIPIT_ROPE_YARN &&
+        (!(r->beta_fast > 0.0f) || !(r->beta_slow > 0.0f) ||
+         r->original_context == 0))
+        return pipit_fail(e, PIPIT_E_MODEL, PIPIT_NO_OFFSET,
+                          "%s: YaRN's bounds or original context are not "
+                          "positive",
                           a->name);
     h->rope_windowed = *r;
     return read_f32(f, a, "rope.freq_base_swa", &h->rope_windowed.base, e);
@@ -331,24 +378,41 @@ static pipit_status adjust_smollm3(const pipit_file *f, pipit_hparams *h,
     return PIPIT_OK;
 }
 
-/* Scales of its own at every joint; 0 or nothing: none. */
-static pipit_status adjust_granite(const pipit_file *f, pipit_hparams *h,
-                                   pipit_layer_params *layers,
-                                   pipit_error *e) {
-    float logits = 0;
-    bool turns = true;
+/* Scales at every joint; 0: none. logits: what to divide them by. */
+static pipit_status read_scales(const pipit_file *f, pipit_hparams *h,
+                                float logits, pipit_error *e) {
     pipit_status s;
     if ((s = read_f32(f, h->arch, "embedding_scale", &h->embed_scale, e)) ||
         (s = read_f32(f, h->arch, "residual_scale", &h->residual_scale, e)) ||
-        (s = read_f32(f, h->arch, "logit_scale", &logits, e)) ||
-        (s = pipit_gguf_bool(f, key_of(h->arch, "rope.scaling.finetuned").text,
-                             &turns, e)))
+        (s = read_f32(f, h->arch, "logit_scale", &logits, e)))
         return s;
     if (h->embed_scale == 0.0f) h->embed_scale = 1.0f;
     if (h->residual_scale == 0.0f) h->residual_scale = 1.0f;
     if (logits != 0.0f) h->logit_scale = 1.0f / logits;
+    return PIPIT_OK;
+}
+
+static pipit_status adjust_granite(const pipit_file *f, pipit_hparams *h,
+                                   pipit_layer_params *layers,
+                                   pipit_error *e) {
+    bool turns = true;
+    pipit_status s;
+    if ((s = read_scales(f, h, 0.0f, e)) ||
+        (s = pipit_gguf_bool(f, key_of(h->arch, "rope.scaling.finetuned").text,
+                             &turns, e)))
+        return s;
     for (uint32_t l = 0; l < h->n_layers; l++) layers[l].uses_rope = turns;
     return PIPIT_OK;
+}
+
+/* The first files of the family hold no scales, but mean these. */
+static pipit_status adjust_minicpm(const pipit_file *f, pipit_hparams *h,
+                                   pipit_layer_params *layers,
+                                   pipit_error *e) {
+    (void)layers;
+    h->embed_scale = 12.0f;
+    h->residual_scale = 1.4f / pipit_sqrtf((float)h->n_layers);
+    return read_scales(f, h, 256.0f / (float)h->n_embd, e);
 }
 
 /* Windowed layers (three of four) turn as trained, without scaling. */
@@ -416,6 +480,10 @@ static const pipit_arch families[] = {
      .adjust = adjust_smollm3},
     {.name = "granite", .rope = PIPIT_ROPE_NORM, .output_norm = "output_norm",
      .adjust = adjust_granite},
+    {.name = "minicpm", .rope = PIPIT_ROPE_NORM,
+     .output_norm = "output_norm", .adjust = adjust_minicpm},
+    {.name = "internlm2", .rope = PIPIT_ROPE_NORM,
+     .output_norm = "output_norm"},
     {.name = "olmo2", .rope = PIPIT_ROPE_NEOX, .output_norm = "output_norm",
      .no_pre_norms = true, .post_norms = true, .qk_norm = true,
      .qk_norm_wide = true, .adjust = adjust_olmo2},
@@ -424,6 +492,7 @@ static const pipit_arch families[] = {
     {.name = "hunyuan-dense", .rope = PIPIT_ROPE_NEOX,
      .output_norm = "output_norm", .qk_norm = true, .qk_norm_last = true,
      .adjust = adjust_hunyuan},
+    {.name = "exaone", .rope = PIPIT_ROPE_NEOX, .output_norm = "output_norm"},
     {.name = "exaone4", .rope = PIPIT_ROPE_NEOX, .output_norm = "output_norm",
      .no_pre_norms = true, .post_norms = true, .qk_norm = true,
      .adjust = adjust_exaone4},
@@ -480,6 +549,14 @@ static pipit_status read_vocab_size(const pipit_file *f, pipit_hparams *h,
     return PIPIT_OK;
 }
 
+/* After what a family made of them. */
+static pipit_status check_bases(const pipit_hparams *h, pipit_error *e) {
+    float a = h->rope.base, b = h->rope_windowed.base;
+    if (a > 1.0f && b > 1.0f && a < 1e30f && b < 1e30f) return PIPIT_OK;
+    return pipit_fail(e, PIPIT_E_MODEL, PIPIT_NO_OFFSET,
+                      "%s: a RoPE base is out of range", h->arch->name);
+}
+
 pipit_status pipit_arch_read(const pipit_file *file, pipit_hparams *h,
                              pipit_layer_params *layers, pipit_error *error) {
     pipit_status s;
@@ -489,7 +566,8 @@ pipit_status pipit_arch_read(const pipit_file *file, pipit_hparams *h,
         (s = read_vocab_size(file, h, error)) ||
         (s = read_heads(file, h, error)) || (s = read_rope(file, h, error)) ||
         (s = read_layers(file, h, layers, error)) ||
-        (s = read_experts(file, h, layers, error)))
+        (s = read_experts(file, h, layers, error)) ||
+        (s = refuse_unknown_ways(file, h, error)))
         return s;
     h->residual_scale = h->logit_scale = 1.0f;
     h->embed_scale =
@@ -500,5 +578,7 @@ pipit_status pipit_arch_read(const pipit_file *file, pipit_hparams *h,
         return s;
     if (h->attn_scale == 0.0f)
         h->attn_scale = 1.0f / pipit_sqrtf((float)h->head_dim);
-    return h->arch->adjust ? h->arch->adjust(file, h, layers, error) : PIPIT_OK;
+    if (h->arch->adjust && (s = h->arch->adjust(file, h, layers, error)))
+        return s;
+    return check_bases(h, error);
 }

@@ -62,6 +62,7 @@ static const spec layer_specs[] = {
     {"attn_q.bias", IN_LAYER(attn_q_bias), HEADS, ONE, OPTIONAL},
     {"attn_k.bias", IN_LAYER(attn_k_bias), KV_HEADS, ONE, OPTIONAL},
     {"attn_v.bias", IN_LAYER(attn_v_bias), KV_HEADS, ONE, OPTIONAL},
+    {"attn_qkv.bias", IN_LAYER(attn_qkv_bias), QKV, ONE, OPTIONAL},
     {"attn_output.bias", IN_LAYER(attn_output_bias), EMBD, ONE, OPTIONAL},
     {"attn_q_norm.weight", IN_LAYER(attn_q_norm), Q_NORM, ONE, QK_NORM},
     {"attn_k_norm.weight", IN_LAYER(attn_k_norm), K_NORM, ONE, QK_NORM},
@@ -302,6 +303,11 @@ static void split_fused(const pipit_hparams *h, pipit_layer *l) {
         l->attn_k = rows_of(&l->attn_qkv, q, kv);
         l->attn_v = rows_of(&l->attn_qkv, q + kv, kv);
     }
+    if (l->attn_qkv_bias) {
+        l->attn_q_bias = l->attn_qkv_bias;
+        l->attn_k_bias = l->attn_qkv_bias + q;
+        l->attn_v_bias = l->attn_qkv_bias + q + kv;
+    }
     if (l->ffn_gate_up.groups) {
         l->ffn_gate = rows_of(&l->ffn_gate_up, 0, l->params.n_ff);
         l->ffn_up = rows_of(&l->ffn_gate_up, l->params.n_ff, l->params.n_ff);
@@ -316,6 +322,59 @@ static pipit_status bind_layer(binder *b, uint32_t l, pipit_layer *layer) {
     for (size_t i = 0; i < sizeof layer_specs / sizeof layer_specs[0]; i++) {
         pipit_status s = bind_one(b, &layer_specs[i], &l, (uint8_t *)layer);
         if (s != PIPIT_OK) return s;
+    }
+    return PIPIT_OK;
+}
+
+/* The layer that "blk.N.<rest>" belongs to; *rest is the length of the prefix.
+ * False: of no layer. */
+static bool layer_of(const pipit_string *name, uint64_t *layer, size_t *rest) {
+    size_t at = 4;
+    if (name->n_bytes < 4 || memcmp(name->bytes, "blk.", 4) != 0) return false;
+    *layer = 0;
+    for (; at < name->n_bytes && at < 16; at++) {
+        uint8_t c = (uint8_t)name->bytes[at];
+        if (c < '0' || c > '9') break;
+        *layer = *layer * 10 + (uint64_t)(c - '0');
+    }
+    *rest = at + 1;
+    return at > 4 && at < name->n_bytes && name->bytes[at] == '.';
+}
+
+/* Scales of quantized activations: ours are quantized in another way. */
+static bool is_input_scale(const pipit_string *name) {
+    size_t n = sizeof ".input_scale" - 1;
+    return name->n_bytes > n &&
+           memcmp(name->bytes + name->n_bytes - n, ".input_scale", n) == 0;
+}
+
+static bool is_taken(const binder *b, const pipit_tensor *t) {
+    uint64_t l;
+    size_t at;
+    if (!layer_of(&t->name, &l, &at) || is_input_scale(&t->name)) return true;
+    if (l >= b->h->n_layers) return false;
+    uint32_t layer = (uint32_t)l;
+    size_t n = t->name.n_bytes - at;
+    for (size_t i = 0; i < sizeof layer_specs / sizeof layer_specs[0]; i++) {
+        const spec *s = &layer_specs[i];
+        if (strlen(s->name) == n &&
+            memcmp(s->name, t->name.bytes + at, n) == 0 &&
+            claim_of(b, s->need, &layer) != SKIP)
+            return true;
+    }
+    return false;
+}
+
+/* A tensor of a layer that nothing reads: the model would answer, and wrongly.
+ * Tensors of no layer (of projectors, classifiers) may lie beside the model. */
+static pipit_status refuse_untaken(binder *b) {
+    uint64_t n = pipit_file_n_tensors(b->file);
+    for (uint64_t i = 0; i < n; i++) {
+        const pipit_tensor *t = pipit_gguf_tensor(b->file, i);
+        if (!is_taken(b, t))
+            return pipit_fail(b->error, PIPIT_E_UNSUPPORTED, t->offset,
+                              "tensor %S has no place in architecture %s",
+                              &t->name, b->h->arch->name);
     }
     return PIPIT_OK;
 }
@@ -341,6 +400,7 @@ pipit_status pipit_bind(const pipit_file *file, const pipit_hparams *h,
         if ((s = bind_layer(&b, l, layer))) return s;
         if (layer) split_fused(h, layer);
     }
+    if (!model && (s = refuse_untaken(&b))) return s;
     if (model && !model->output.groups) model->output = model->token_embd;
     *n_slots = b.n_slots;
     *staging_bytes = b.staging_bytes;

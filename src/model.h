@@ -15,6 +15,7 @@ typedef struct pipit_layer {
                                  NULL */
     const float *attn_k_norm;
     const float *attn_sub_norm; /* (n_heads * head_dim) or NULL */
+    const float *attn_qkv_bias; /* as loaded, split into the next three */
     const float *attn_q_bias; /* (n_heads * head_dim) or NULL */
     const float *attn_k_bias; /* (n_kv_heads * head_dim) or NULL */
     const float *attn_v_bias;

@@ -59,10 +59,12 @@ const tiny = [
         name: type,
         bytes: () => tinyModel({ type }),
     })),
-    ...["lfm2-Q4_0", "qwen3moe-Q8_0", "exaone4-windows"].map((name) => ({
-        name,
-        bytes: () => familyModel(name),
-    })),
+    ...["lfm2-Q4_0", "qwen3moe-Q8_0", "exaone4-windows", "bitnet-TQ2_0"].map(
+        (name) => ({
+            name,
+            bytes: () => familyModel(name),
+        }),
+    ),
 ];
 for (const { name: model, bytes } of tiny)
     test(`${model}: native bits are the package's`, { skip }, async () => {

@@ -1,7 +1,14 @@
 // Tiny models with random weights of the families that the reference data does
 // not hold. llama-oracle.mjs asks llama.cpp for their logits, tests/golden
 // compares ours. The same name gives the same bytes.
-import { gguf, joined, randomFrom, weights } from "./gguf-writer.mjs";
+import {
+    blockSize,
+    gguf,
+    joined,
+    randomFrom,
+    ternaryNumbers,
+    weights,
+} from "./gguf-writer.mjs";
 import { byteLetters, special } from "./tiny-model.mjs";
 
 /** 24 tokens of the vocabulary. */
@@ -27,6 +34,7 @@ const F = 96; // feed-forward
  * @property {boolean} [tied]
  * @property {[string, number[]][]} [more] tensors of no layer
  * @property {string} [type] of the matrices; F32 if not told
+ * @property {boolean} [plain] the ternary matrices' numbers as F32
  * @property {number} [spread] of the matrices; 3 keeps the size of what they
  *     multiply
  */
@@ -177,7 +185,29 @@ export const families = {
             ],
         },
     },
+    minicpm: {
+        arch: "minicpm",
+        layers: 3,
+        metadata: { embedding_scale: 8.5, residual_scale: 0.35 },
+        tensors: dense,
+        tied: true,
+    },
+    "minicpm-early": { arch: "minicpm", layers: 3, tensors: dense, tied: true },
+    internlm2: { arch: "internlm2", layers: 3, tensors: dense },
+    exaone: {
+        arch: "exaone",
+        layers: 3,
+        tensors: dense,
+        more: [["rope_freqs.weight", [D / 2]]],
+    },
     ernie4_5: { arch: "ernie4_5", layers: 3, tensors: dense, tied: true },
+    "hunyuan-alpha": {
+        arch: "hunyuan-dense",
+        layers: 2,
+        metadata: { "rope.scaling.alpha": 50.5 },
+        tensors: { ...dense, headNorms },
+        tied: true,
+    },
     "hunyuan-dense": {
         arch: "hunyuan-dense",
         layers: 3,
@@ -193,6 +223,7 @@ export const families = {
         arch: "exaone4",
         layers: 64,
         metadata: { "attention.sliding_window": 6 },
+        more: [["rope_freqs.weight", [D / 2]]],
         tensors: { postNorms, attention, headNorms, feedForward },
     },
     bitnet: {
@@ -261,16 +292,31 @@ export const families = {
     },
 };
 
+/** As its real files: ternary matrices of whole blocks. */
+const ternary = {
+    ...families.bitnet,
+    metadata: { embedding_length: 256, feed_forward_length: 512 },
+    tensors: {
+        preNorms: widened(preNorms),
+        attention: widened(attention),
+        feedForward: widened(feedForward),
+        subNorms: widened(families.bitnet.tensors.subNorms),
+    },
+};
+families["bitnet-TQ1_0"] = { ...ternary, type: "TQ1_0" };
+families["bitnet-TQ2_0"] = { ...ternary, type: "TQ2_0" };
+families["bitnet-plain"] = { ...ternary, type: "TQ2_0", plain: true };
 families["lfm2-Q4_0"] = { ...families.lfm2, type: "Q4_0" };
 families["qwen3moe-Q8_0"] = { ...families.qwen3moe, type: "Q8_0" };
 
 /**
  * @param {string} name of a family
  * @param {Record<string, any>} [changes] of the metadata; undefined removes
+ * @param {Partial<Family>} [others] than the family's
  * @returns {Uint8Array<ArrayBuffer>}
  */
-export function familyModel(name, changes = {}) {
-    const family = families[name];
+export function familyModel(name, changes = {}, others = {}) {
+    const family = { ...families[name], ...others };
     const { arch, layers, kinds = () => Object.keys(family.tensors) } = family;
     const random = randomFrom(layers);
     const keys = {
@@ -284,6 +330,7 @@ export function familyModel(name, changes = {}) {
         "rope.freq_base": 10000.5,
         ...family.metadata,
     };
+    const width = keys.embedding_length;
     const metadata = {
         "general.architecture": arch,
         ...Object.fromEntries(
@@ -302,31 +349,46 @@ export function familyModel(name, changes = {}) {
     };
     /** @type {[string, number[]][]} */
     const list = [
-        ["token_embd.weight", [E, vocabulary.length]],
+        ["token_embd.weight", [width, vocabulary.length]],
         ...Array.from({ length: layers }, (_, layer) =>
             kinds(layer)
                 .flatMap((kind) => family.tensors[kind])
                 .map(([tensor, shape]) => [`blk.${layer}.${tensor}`, shape]),
         ).flat(),
-        [`${family.outputNorm ?? "output_norm"}.weight`, [E]],
+        [`${family.outputNorm ?? "output_norm"}.weight`, [width]],
         ...(family.more ?? []),
-        ...(family.tied ? [] : [["output.weight", [E, vocabulary.length]]]),
+        ...(family.tied ? [] : [["output.weight", [width, vocabulary.length]]]),
     ];
     return joined(
         gguf(
             Object.entries(metadata).filter(([, v]) => v !== undefined),
             list.map(([tensor, shape]) => {
-                const rows = shape.length > 1 && shape[0] % 32 === 0;
+                const block = blockSize(family.type ?? "F32");
+                const rows = shape.length > 1 && shape[0] % block === 0;
                 const type = (rows && family.type) || "F32";
-                return {
-                    name: tensor,
-                    shape,
-                    type,
-                    data: () => values(type, shape, family.spread ?? 3, random),
-                };
+                const data = () =>
+                    values(type, shape, family.spread ?? 3, random);
+                if (family.plain && (type === "TQ1_0" || type === "TQ2_0"))
+                    return {
+                        name: tensor,
+                        shape,
+                        type: "F32",
+                        data: () =>
+                            new Uint8Array(ternaryNumbers(type, data()).buffer),
+                    };
+                return { name: tensor, shape, type, data };
             }),
         ),
     );
+}
+
+/** To an embedding of 256 and a feed-forward network of 512.
+ * @param {[string, number[]][]} tensors @returns {[string, number[]][]} */
+function widened(tensors) {
+    return tensors.map(([name, shape]) => [
+        name,
+        shape.map((n) => (n === F ? 512 : 4 * n)),
+    ]);
 }
 
 /** Vectors around 1, matrices around 0.

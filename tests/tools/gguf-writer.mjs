@@ -5,7 +5,9 @@ export const ALIGNMENT = 32;
 
 /** Numbers of a block, bytes of a block, GGUF's number; a block of random bytes
  * whose half-precision fields (byte: factor of the scale) are set has weights of
- * the standard deviation `deviation` times the scale, around 0. */
+ * the standard deviation `deviation` times the scale, around 0.
+ * @type {Record<string, { id: number, size: number, bytes: number,
+ *     halves: Record<number, number>, deviation: number, ternary?: boolean }>} */
 const blockTypes = {
     Q4_0: { id: 2, size: 32, bytes: 18, halves: { 0: 1 }, deviation: 4.6 },
     Q4_1: {
@@ -45,6 +47,21 @@ const blockTypes = {
         halves: { 208: 1 },
         deviation: 1370,
     },
+    TQ1_0: {
+        id: 34,
+        size: 256,
+        bytes: 54,
+        halves: { 52: 1 },
+        deviation: 0.82,
+    },
+    TQ2_0: {
+        id: 35,
+        size: 256,
+        bytes: 66,
+        halves: { 64: 1 },
+        deviation: 0.82,
+        ternary: true,
+    },
 };
 const plainTypes = {
     F32: { id: 0, bytes: 4 },
@@ -55,6 +72,10 @@ export const tensorTypes = [
     ...Object.keys(plainTypes),
     ...Object.keys(blockTypes),
 ];
+
+/** Numbers of a block of that type. */
+export const blockSize = (/** @type {string} */ type) =>
+    blockTypes[type]?.size ?? 1;
 
 /** Uniform in [0, 1): mulberry32. */
 export function randomFrom(/** @type {number} */ seed) {
@@ -149,6 +170,51 @@ function writeValue(/** @type {Writer} */ w, /** @type {any} */ value) {
     }
 }
 
+/** Two bits for each of four base-3 digits. */
+function fourTrits(/** @type {number} */ n) {
+    let byte = 0;
+    for (let i = 0; i < 4; i++, n /= 3)
+        byte = (byte << 2) | (Math.floor(n) % 3);
+    return byte;
+}
+
+/** The numbers of ternary blocks.
+ * @param {"TQ1_0"|"TQ2_0"} type @param {Uint8Array} bytes */
+export function ternaryNumbers(type, bytes) {
+    const { size, bytes: stride, halves } = blockTypes[type];
+    const view = new DataView(bytes.buffer, bytes.byteOffset);
+    const digit = type === "TQ1_0" ? digitOfFive : digitOfFour;
+    return Float32Array.from(
+        { length: (bytes.length / stride) * size },
+        (_, i) => {
+            const at = Math.floor(i / size) * stride;
+            const bits = view.getUint16(
+                at + Number(Object.keys(halves)[0]),
+                true,
+            );
+            // Of normal numbers, as half() made them.
+            const scale =
+                2 ** (((bits >> 10) & 31) - 25) * (1024 + (bits & 1023));
+            return (digit(bytes.subarray(at), i % size) - 1) * scale;
+        },
+    );
+}
+
+/** @param {Uint8Array} block @param {number} i */
+function digitOfFour(block, i) {
+    const byte = block[32 * Math.floor(i / 128) + (i % 32)];
+    return (byte >> (2 * Math.floor((i % 128) / 32))) & 3;
+}
+
+/** Five base-3 digits of 32 bytes, then of 16, then four of 4.
+ * @param {Uint8Array} block @param {number} i */
+function digitOfFive(block, i) {
+    const [from, n, at] =
+        i < 160 ? [0, 32, 0] : i < 240 ? [160, 16, 32] : [240, 4, 48];
+    const k = Math.floor((i - from) / n);
+    return (((block[at + ((i - from) % n)] * 3 ** k) & 255) * 3) >> 8;
+}
+
 /** n weights of about this standard deviation. */
 export function weights(
     /** @type {string} */ type,
@@ -161,7 +227,8 @@ export function weights(
     const bytes = new Uint8Array((n / block.size) * block.bytes);
     const view = new DataView(bytes.buffer);
     const scale = deviation / block.deviation;
-    for (let i = 0; i < bytes.length; i++) bytes[i] = random() * 256;
+    for (let i = 0; i < bytes.length; i++)
+        bytes[i] = block.ternary ? fourTrits(random() * 81) : random() * 256;
     for (let at = 0; at < bytes.length; at += block.bytes)
         for (const [byte, factor] of Object.entries(block.halves))
             view.setUint16(at + Number(byte), half(factor * scale), true);

@@ -7,6 +7,7 @@ import { writeFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import {
     ALIGNMENT,
+    blockSize,
     gguf,
     joined,
     randomFrom,
@@ -119,7 +120,9 @@ export function tinyParts(options, count) {
 /** Keys and tensors with their data, where it is wanted. */
 function describe(/** @type {TinyOptions} */ options) {
     const { type = "F32", types = {} } = options;
-    const wide = [type, ...Object.values(types)].some((t) => t.endsWith("_K"));
+    const wide = [type, ...Object.values(types)].some(
+        (t) => blockSize(t) === 256,
+    );
     const o = {
         seed: 1,
         layers: 2,
