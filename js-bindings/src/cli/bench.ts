@@ -4,7 +4,7 @@
 import * as os from "node:os";
 import type { Model } from "../types.js";
 import { listOf, numberOf, type Args } from "./args.js";
-import { modelName, openModel } from "./model.js";
+import { adaptersOf, modelName, openModel } from "./model.js";
 import { bytes, note } from "./terminal.js";
 
 export interface BenchResult {
@@ -48,11 +48,16 @@ async function rates(
     return median(all);
 }
 
-async function measure(model: Model, args: Args): Promise<BenchResult> {
+async function measure(
+    model: Model,
+    args: Args,
+    signal: AbortSignal,
+): Promise<BenchResult> {
     const lengths = listOf(args.values, "prompt", 1, 100000) ?? [128, 512];
     const decode = numberOf(args.values, "decode", 1, 100000) ?? 64;
     const reps = numberOf(args.values, "reps", 1, 1000) ?? 3;
     const session = await model.createSession({
+        ...(await adaptersOf(args, model, signal)),
         contextLength: Math.min(
             model.contextLength,
             Math.max(1024, ...lengths, decode + 1),
@@ -122,7 +127,7 @@ export async function bench(args: Args, signal: AbortSignal): Promise<void> {
         const one = { ...args, values: { ...args.values, quiet: true } };
         delete one.values.threads;
         const model = await openModel(one, signal, { threads });
-        const result = await measure(model, args);
+        const result = await measure(model, args, signal);
         await model.close();
         results.push(result);
         if (!args.values.json) show(result);

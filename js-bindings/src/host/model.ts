@@ -3,14 +3,19 @@ import manifest from "#manifest";
 import { textOf } from "../engine/file.js";
 import type { LoadedModel } from "../protocol.js";
 import type {
+    Adapter,
+    AdapterOptions,
     Chat,
     ChatOptions,
     LoadTimings,
     Model,
     ModelMemory,
+    ModelSource,
+    PeftSource,
     Session,
     SessionOptions,
 } from "../types.js";
+import { openAdapter } from "./adapter.js";
 import { openChat } from "./chat.js";
 import { LoadedTokenizer } from "./codec.js";
 import type { Connection } from "./connection.js";
@@ -86,7 +91,22 @@ export class LoadedModelObject extends LoadedTokenizer implements Model {
             { signal },
         );
         this.memory = opened.memory;
-        return new LiveSession(this, opened);
+        const session = new LiveSession(this, opened);
+        if (!options.adapters?.length) return session;
+        try {
+            await session.setAdapters(options.adapters);
+            return session;
+        } catch (failure) {
+            await session.close();
+            throw failure;
+        }
+    }
+
+    async loadAdapter(
+        source: ModelSource | PeftSource,
+        options: AdapterOptions = {},
+    ): Promise<Adapter> {
+        return openAdapter(this, source, options);
     }
 
     async createChat(options: ChatOptions = {}): Promise<Chat> {
