@@ -3,7 +3,12 @@
  * The first repetition of each figure is thrown away (engines of JavaScript
  * compile then); what is reported is the median of the others. Decoding goes
  * without drafts, which would measure the text and not the engine. */
-import type { CancelOptions, Model, Session } from "../types.js";
+import type {
+    AdapterUse,
+    CancelOptions,
+    Model,
+    Session,
+} from "../types.js";
 
 export interface BenchPlan extends CancelOptions {
     /** Numbers of threads to measure with. */
@@ -16,6 +21,8 @@ export interface BenchPlan extends CancelOptions {
     readonly decode: number;
     readonly repetitions: number;
     readonly onProgress?: (progress: BenchProgress) => void;
+    /** Adapters to measure with, of each model that is opened. */
+    readonly adapters?: (model: Model) => Promise<AdapterUse[]>;
 }
 
 export interface BenchProgress {
@@ -110,7 +117,11 @@ async function measureModel(
         ...prompts,
         ...contexts.map((n) => n + decode + 1),
     );
-    const session = await model.createSession({ contextLength: most });
+    const adapters = (await plan.adapters?.(model)) ?? [];
+    const session = await model.createSession({
+        contextLength: most,
+        adapters,
+    });
     const result: BenchResult = {
         threads: model.threads,
         kernels: model.kernels,

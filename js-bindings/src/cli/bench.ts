@@ -5,7 +5,7 @@ import * as os from "node:os";
 import { defaultPlan, measure, type BenchReport } from "../bench/measure.js";
 import { benchPlot, benchTable, parseReport } from "../bench/report.js";
 import { listOf, numberOf, UsageError, type Args } from "./args.js";
-import { modelName, openModel } from "./model.js";
+import { adaptersOf, modelName, openModel } from "./model.js";
 import { isTerminal, note } from "./terminal.js";
 
 async function earlierReport(file: string): Promise<BenchReport> {
@@ -37,6 +37,8 @@ export async function bench(args: Args, signal: AbortSignal): Promise<void> {
             repetitions:
                 numberOf(values, "reps", 1, 1000) ?? defaultPlan.repetitions,
             signal,
+            adapters: async (model) =>
+                (await adaptersOf(args, model, signal)).adapters,
             onProgress: ({ done, total, what }) => {
                 if (quiet) return;
                 if (isTerminal)
