@@ -568,6 +568,10 @@ void pipit_trainer_set_n_updates(pipit_trainer *trainer, uint64_t n);
 /* (n) gradients of the last step, in the order of the parameters. */
 const float *pipit_trainer_gradients(const pipit_trainer *trainer);
 uint64_t pipit_trainer_bytes(const pipit_trainer *trainer);
+/* A copy of the adapter as it is now. */
+pipit_status pipit_trainer_adapter(const pipit_trainer *trainer,
+                                   const pipit_allocator *a,
+                                   pipit_adapter **out, pipit_error *error);
 
 #ifdef __cplusplus
 }

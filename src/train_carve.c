@@ -6,9 +6,10 @@ typedef struct sizes {
     uint32_t in[PIPIT_N_TARGETS], out[PIPIT_N_TARGETS]; /* largest layer's */
 } sizes;
 
-static void shape_of(const pipit_layer *l, uint32_t target, uint32_t *n_in,
-                     uint32_t *n_out) {
-    const pipit_matrix *w = pipit_train_matrix(l, (pipit_target)target);
+static void shape_of(const pipit_model *m, uint32_t layer, uint32_t target,
+                     uint32_t *n_in, uint32_t *n_out) {
+    const pipit_matrix *w =
+        pipit_target_matrix(m, layer, (pipit_target)target);
     *n_in = w->n_cols;
     *n_out = w->n_rows;
 }
@@ -21,7 +22,7 @@ static sizes sizes_of(const pipit_model *m,
     for (uint32_t l = 0; l < m->h.n_layers; l++)
         for (uint32_t i = 0; i < PIPIT_N_TARGETS; i++) {
             uint32_t n_in, n_out;
-            shape_of(&m->layers[l], i, &n_in, &n_out);
+            shape_of(m, l, i, &n_in, &n_out);
             if (n_in > s.in[i]) s.in[i] = n_in;
             if (n_out > s.out[i]) s.out[i] = n_out;
             if (n_in > s.max_cols) s.max_cols = n_in;
@@ -42,7 +43,7 @@ static size_t lay_pairs(const pipit_model *m, const pipit_training_options *o,
     for (uint32_t l = 0; l < m->h.n_layers; l++)
         for (uint32_t i = 0; i < PIPIT_N_TARGETS; i++) {
             pipit_lora pair = {0};
-            shape_of(&m->layers[l], i, &pair.n_in, &pair.n_out);
+            shape_of(m, l, i, &pair.n_in, &pair.n_out);
             if (o->targets >> i & 1) pair.rank = o->rank;
             if (t->parameters) {
                 pair.a = t->parameters + at;

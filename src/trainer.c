@@ -1,9 +1,8 @@
 /* The plan of a step: for each part of the batch that fits the rows there are,
  * embed, layers forward, the head some answers at a time, layers back; then, of
  * the whole batch, the gradients' norm and the update. */
-#include "trainer.h"
-
 #include "adamw.h"
+#include "adapter.h"
 #include "mathf.h"
 #include "rng.h"
 #include "rope.h"
@@ -25,7 +24,6 @@ struct pipit_trainer {
     size_t block_bytes;
     pipit_training_options options;
     pipit_train train;
-    pipit_adapter adapter;
     size_t n; /* parameters */
     uint64_t n_updates;
     double *sums; /* (n_layers * PIPIT_N_TARGETS) squares of gradients */
@@ -166,8 +164,6 @@ pipit_status pipit_trainer_open(pipit_model *model,
     t->allocator = a;
     t->block_bytes = size;
     t->options = *options;
-    t->adapter = (pipit_adapter){.model = model, .alpha = options->alpha,
-                                 .layers = t->train.pairs};
     t->adam = (pipit_adamw){options->beta1, options->beta2, options->epsilon,
                             options->decay, 0, 1, 1, 1};
     pipit_rope_freqs(model, false, options->max_length, t->train.rope_freqs,
@@ -311,10 +307,10 @@ static void update_parameters(const pipit_train_part *part) {
 
 static uint64_t run(pipit_trainer *t, const pipit_train_stage *stage) {
     job j = {t, stage->run};
-    const pipit_layer *l = pipit_train_layer(&t->train);
     uint64_t cost = 1000; /* of starting */
     for (uint32_t i = 0; i < PIPIT_N_TARGETS; i++) {
-        const pipit_matrix *w = pipit_train_matrix(l, (pipit_target)i);
+        const pipit_matrix *w = pipit_target_matrix(t->model, t->train.layer,
+                                                    (pipit_target)i);
         if (stage->weights >> i & 1) cost += (uint64_t)w->n_rows * w->n_cols;
     }
     pipit_pool_run(t->model->engine->pool, run_job, &j);
@@ -508,6 +504,28 @@ uint64_t pipit_trainer_bytes(const pipit_trainer *t) {
     return t ? t->block_bytes : 0;
 }
 
-const pipit_adapter *pipit_trainer_adapter(const pipit_trainer *t) {
-    return &t->adapter;
+pipit_status pipit_trainer_adapter(const pipit_trainer *t,
+                                   const pipit_allocator *a,
+                                   pipit_adapter **out, pipit_error *error) {
+    uint32_t ranks[PIPIT_MAX_LAYERS * PIPIT_N_TARGETS] = {0};
+    pipit_adapter *adapter = NULL;
+    if (!t || !out) return PIPIT_E_ARGUMENT;
+    uint32_t n = t->model->h.n_layers * PIPIT_N_TARGETS;
+    for (uint32_t i = 0; i < n; i++)
+        ranks[i] = t->train.pairs[i / PIPIT_N_TARGETS][i % PIPIT_N_TARGETS].rank;
+    pipit_status s = pipit_adapter_make(t->model, t->options.alpha, ranks, a,
+                                        &adapter, error);
+    if (s != PIPIT_OK) return s;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t l = i / PIPIT_N_TARGETS, target = i % PIPIT_N_TARGETS;
+        const pipit_lora *from = &t->train.pairs[l][target];
+        const pipit_lora *to = &adapter->layers[l][target];
+        size_t rank = from->rank;
+        if (rank == 0) continue;
+        memcpy(to->a, from->a, rank * from->n_in * sizeof *to->a);
+        memcpy(to->b, from->b, rank * from->n_out * sizeof *to->b);
+    }
+    pipit_adapter_freeze(adapter);
+    *out = adapter;
+    return PIPIT_OK;
 }

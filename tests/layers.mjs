@@ -37,7 +37,7 @@ const layers = [
         ],
     },
     { files: ["rng"] },
-    { files: ["adapter", "adamw", "train*"] },
+    { files: ["adamw", "train*"] },
     { files: ["session", "sampler", "text", "lookup", "generation"] },
     { files: ["pipit.c"] },
     { files: ["cli*"], only: ["pipit.h"] },

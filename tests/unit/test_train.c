@@ -3,7 +3,6 @@
 #include "adamw.h"
 #include "tiny_model.h"
 #include "train_row.h"
-#include "trainer.h"
 
 #include "kernels/scalar.h"
 
