@@ -143,6 +143,16 @@ const builds = [
             openai: "src/openai/index.ts",
         },
     }),
+    esbuild.build({
+        ...pages,
+        entryPoints: { train: "src/train/index.ts" },
+        plugins: [packagePlugin("./index.js"), manifestPlugin("addresses")],
+    }),
+    esbuild.build({
+        ...node,
+        entryPoints: { "train.node": "src/train/index.ts" },
+        plugins: [packagePlugin("./index.node.js"), manifestPlugin(false)],
+    }),
     esbuild.build({ ...pages, entryPoints: { peft: "src/peft.ts" } }),
     esbuild.build({
         ...node,

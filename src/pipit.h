@@ -491,6 +491,88 @@ void pipit_generation_close(pipit_generation *generation);
 pipit_status pipit_generation_step(pipit_generation *generation,
                                    pipit_sampled *out);
 
+/* ---- training ---------------------------------------------------------- */
+
+/* Fits a low-rank adapter to sequences of tokens: the frozen model's matrices W
+ * become W + alpha / rank * B A. One step is a batch: forward, backward, and an
+ * update by AdamW. The model must outlive the trainer; sessions may run on the
+ * model between steps and see it unchanged. */
+typedef struct pipit_trainer pipit_trainer;
+
+typedef struct pipit_training_options {
+    uint32_t rank;
+    float alpha;
+    uint32_t targets;    /* bit i: the i-th of attn_q, attn_k, attn_v,
+                            attn_output, ffn_gate, ffn_up, ffn_down */
+    uint32_t max_length; /* tokens of the longest sequence */
+    uint32_t max_rows;   /* tokens evaluated together, >= max_length; a larger
+                            batch is done in parts, their gradients added */
+    bool precise;        /* f32 activations instead of 8-bit ones forward */
+    uint64_t seed;       /* of A, normal with variance 1 / columns; B is 0 */
+    float beta1, beta2, epsilon, decay;
+    float clip;          /* of the gradients' norm over all; 0: never */
+} pipit_training_options;
+/* Rank 8, alpha 16, all seven, AdamW (0.9, 0.999, 1e-8, no decay), no clip. */
+void pipit_training_defaults(pipit_training_options *out);
+
+/* Bytes that a trainer would take. PIPIT_E_UNSUPPORTED names what of the model's
+ * family can't be trained, PIPIT_E_ARGUMENT the option. */
+pipit_status pipit_training_measure(const pipit_model *model,
+                                    const pipit_training_options *options,
+                                    uint64_t *bytes, pipit_error *error);
+pipit_status pipit_trainer_open(pipit_model *model,
+                                const pipit_training_options *options,
+                                const pipit_allocator *a, pipit_trainer **out,
+                                pipit_error *error);
+void pipit_trainer_close(pipit_trainer *trainer);
+
+typedef struct pipit_training_batch {
+    const uint32_t *tokens;  /* of all sequences, one after the other */
+    const uint8_t *is_answer; /* of each token: 1 if its loss counts */
+    const uint32_t *lengths; /* (n_sequences) */
+    size_t n_sequences;
+} pipit_training_batch;
+
+typedef enum pipit_training_kind {
+    PIPIT_TRAIN_LOSS,      /* only the loss */
+    PIPIT_TRAIN_GRADIENTS, /* and the gradients */
+    PIPIT_TRAIN_UPDATE     /* and one update of the adapter */
+} pipit_training_kind;
+
+/* Begins a step; the batch must live until it is done. The loss is the mean over
+ * all its answer tokens; the first token of a sequence is never one.
+ * PIPIT_E_TOKEN, PIPIT_E_CONTEXT (longer than max_length; *error's offset is the
+ * sequence) or PIPIT_E_ARGUMENT (none has an answer): nothing has changed.
+ * Beginning again drops what was under way. */
+pipit_status pipit_trainer_begin(pipit_trainer *trainer,
+                                 const pipit_training_batch *batch,
+                                 pipit_training_kind kind, float rate,
+                                 pipit_error *error);
+/* Some milliseconds of it; PIPIT_OK: done. PIPIT_E_STATE: none is under way, or
+ * the loss or a gradient is no finite number: the adapter is as before. */
+pipit_status pipit_trainer_step(pipit_trainer *trainer);
+/* Of the last step that was done. norm: of all gradients, before clipping. */
+double pipit_trainer_loss(const pipit_trainer *trainer);
+double pipit_trainer_norm(const pipit_trainer *trainer);
+/* Share of the running step that is done, 0 to 1. */
+double pipit_trainer_progress(const pipit_trainer *trainer);
+
+/* All that training goes on from: parameters, first and second moments, each
+ * (n) floats, one after the other, owned by the trainer; and the number of
+ * updates made. A trainer with the same options whose state is overwritten by
+ * these goes on with the same bits. Parameters are, for each layer and matrix in
+ * the order above, A (rank, columns) then B (rows, rank). */
+float *pipit_trainer_state(pipit_trainer *trainer, size_t *n);
+uint64_t pipit_trainer_n_updates(const pipit_trainer *trainer);
+void pipit_trainer_set_n_updates(pipit_trainer *trainer, uint64_t n);
+/* (n) gradients of the last step, in the order of the parameters. */
+const float *pipit_trainer_gradients(const pipit_trainer *trainer);
+uint64_t pipit_trainer_bytes(const pipit_trainer *trainer);
+/* A copy of the adapter as it is now. */
+pipit_status pipit_trainer_adapter(const pipit_trainer *trainer,
+                                   const pipit_allocator *a,
+                                   pipit_adapter **out, pipit_error *error);
+
 #ifdef __cplusplus
 }
 #endif

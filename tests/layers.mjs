@@ -36,7 +36,9 @@ const layers = [
             ...["attention", "shortconv", "mixture", "forward"],
         ],
     },
-    { files: ["session", "sampler", "rng", "text", "lookup", "generation"] },
+    { files: ["rng"] },
+    { files: ["adamw", "train*"] },
+    { files: ["session", "sampler", "text", "lookup", "generation"] },
     { files: ["pipit.c"] },
     { files: ["cli*"], only: ["pipit.h"] },
 ];

@@ -55,6 +55,8 @@ export interface PipitErrorDetails {
     readonly forecast?: import("./types.js").Forecast;
     /** Bytes that could be had. */
     readonly available?: number;
+    /** Of the training example, counted from 1. */
+    readonly line?: number;
     /** Tokens that were to be added. */
     readonly tokens?: number;
     /** Tokens the session holds, after a call of it failed. */

@@ -119,6 +119,14 @@ export interface Scored {
     readonly length: number;
 }
 
+export interface TrainingResult {
+    readonly loss: number;
+    /** Of all gradients, before clipping. */
+    readonly norm: number;
+    /** Updates made so far. */
+    readonly updates: number;
+}
+
 /** What can be asked: [arguments, result]. */
 export interface CallTable {
     load: [
@@ -161,6 +169,26 @@ export interface CallTable {
     ];
     tokens: [{ session: number }, Uint32Array];
     generate: [GenerateSpec, Generated];
+    /** Numbers of pipit_training_options; only measured, or begun. */
+    trainOpen: [
+        { options: readonly number[]; measureOnly: boolean },
+        { bytes: number },
+    ];
+    trainStep: [
+        {
+            tokens: Uint32Array;
+            isAnswer: Uint8Array;
+            lengths: Uint32Array;
+            /** Of pipit_training_kind. */
+            kind: number;
+            rate: number;
+        },
+        TrainingResult,
+    ];
+    trainState: [Record<string, never>, Float32Array];
+    trainRestore: [{ state: Float32Array; updates: number }, void];
+    trainWrite: [{ notes: readonly (readonly [string, string])[] }, Uint8Array];
+    trainClose: [Record<string, never>, void];
 }
 
 export type Method = keyof CallTable;

@@ -254,13 +254,14 @@ void pipit_layout_pack(uint32_t type, uint32_t n_cols, const uint8_t *rows,
 /* ---- and back ------------------------------------------------------------ */
 
 static void row_of_floats(const pipit_matrix *w, const uint8_t *group,
-                          uint32_t r, float *out) {
-    for (uint32_t c = 0; c < w->n_cols; c++) {
+                          uint32_t r, uint32_t c0, uint32_t n, float *out) {
+    for (uint32_t c = 0; c < n; c++) {
+        size_t at = 4 * ((size_t)c0 + c) + r;
         if (w->type == PIPIT_TYPE_F32) {
-            out[c] = pipit_load_f32(group + 16 * (size_t)c + 4 * r);
+            out[c] = pipit_load_f32(group + 4 * at);
             continue;
         }
-        uint16_t h = pipit_load_u16(group + 8 * (size_t)c + 2 * r);
+        uint16_t h = pipit_load_u16(group + 2 * at);
         out[c] = w->type == PIPIT_TYPE_F16 ? pipit_f16_to_f32(h)
                                            : pipit_bf16_to_f32(h);
     }
@@ -285,11 +286,26 @@ void pipit_layout_row(const pipit_matrix *w, uint32_t row, float *out) {
         w->groups + (size_t)(row / PIPIT_GROUP_ROWS) * w->group_bytes;
     uint32_t r = row % PIPIT_GROUP_ROWS;
     if (form->kind == PIPIT_FORM_FLOAT) {
-        row_of_floats(w, group, r, out);
+        row_of_floats(w, group, r, 0, w->n_cols, out);
         return;
     }
     for (uint32_t b = 0; b < w->n_cols / 32; b++)
         row_of_block(form,
                      group + (size_t)(b / form->n_subs) * form->block_bytes,
                      b % form->n_subs, r, out + (size_t)b * 32);
+}
+
+void pipit_layout_columns(const pipit_matrix *w, uint32_t group, uint32_t c0,
+                          float out[PIPIT_GROUP_ROWS][32]) {
+    const pipit_form_info *form = pipit_form(w->type);
+    const uint8_t *at = w->groups + (size_t)group * w->group_bytes;
+    uint32_t b = c0 / 32;
+    for (uint32_t r = 0; r < PIPIT_GROUP_ROWS; r++)
+        if (form->kind == PIPIT_FORM_FLOAT)
+            row_of_floats(w, at, r, c0, w->n_cols - c0 < 32 ? w->n_cols - c0 : 32,
+                          out[r]);
+        else
+            row_of_block(form,
+                         at + (size_t)(b / form->n_subs) * form->block_bytes,
+                         b % form->n_subs, r, out[r]);
 }

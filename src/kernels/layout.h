@@ -45,5 +45,9 @@ void pipit_layout_pack(uint32_t type, uint32_t n_cols, const uint8_t *rows,
                        uint32_t n_rows, uint8_t *group);
 /* One row back to f32: out[n_cols]. */
 void pipit_layout_row(const pipit_matrix *w, uint32_t row, float *out);
+/* 32 columns from column c0, a multiple of 32, of the group's rows back to f32;
+ * fewer where the matrix ends. */
+void pipit_layout_columns(const pipit_matrix *w, uint32_t group, uint32_t c0,
+                          float out[PIPIT_GROUP_ROWS][32]);
 
 #endif

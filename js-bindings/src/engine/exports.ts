@@ -22,6 +22,8 @@ export type Model = Pointer<"model">;
 export type Adapter = Pointer<"adapter">;
 export type Session = Pointer<"session">;
 export type Generation = Pointer<"generation">;
+export type Trainer = Pointer<"trainer">;
+export type Doubles = Pointer<"doubles">;
 
 /** A pipit_status. */
 export type Status = number;
@@ -227,6 +229,44 @@ export interface Exports {
     ): Status;
     pipit_generation_close(generation: Generation): void;
     pipit_generation_step(generation: Generation, out: Slots): Status;
+
+    pipit_training_measure(
+        model: Model,
+        options: Doubles,
+        out: Slots,
+        error: ErrorObject,
+    ): Status;
+    pipit_trainer_open(
+        model: Model,
+        options: Doubles,
+        out: Slots,
+        error: ErrorObject,
+    ): Status;
+    pipit_trainer_close(trainer: Trainer): void;
+    pipit_trainer_begin(
+        trainer: Trainer,
+        tokens: TokenArray,
+        isAnswer: Bytes,
+        lengths: TokenArray,
+        n: number,
+        kind: number,
+        rate: number,
+        error: ErrorObject,
+    ): Status;
+    pipit_trainer_step(trainer: Trainer): Status;
+    pipit_trainer_result(trainer: Trainer, out: Slots): void;
+    pipit_trainer_state(trainer: Trainer, out: Slots): void;
+    pipit_trainer_set_n_updates(trainer: Trainer, n: number): void;
+    pipit_trainer_write(
+        trainer: Trainer,
+        notes: Bytes,
+        lengths: TokenArray,
+        n: number,
+        bytes: Bytes,
+        capacity: number,
+        out: Slots,
+        error: ErrorObject,
+    ): Status;
 }
 
 /** What the linker adds to a threaded module. */

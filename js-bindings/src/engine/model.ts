@@ -65,6 +65,11 @@ export class ModelHandle {
         throw new PipitError("invalid-state", "nothing is loaded");
     }
 
+    get pointer(): Model {
+        if (this.#model) return this.#model;
+        throw new PipitError("invalid-state", "no model is loaded");
+    }
+
     get bytes(): number {
         return this.#model
             ? this.#instance.x.pipit_model_bytes(this.#model)

@@ -1,6 +1,6 @@
 /* request.ts — what clients ask for, checked key by key. A key that is not
  * offered is refused: an answer that ignores it would be a wrong one. */
-import type { GenerateOptions, TemplateMessage } from "../types.js";
+import type { GenerateOptions, ChatMessage } from "../types.js";
 import { refuse } from "./errors.js";
 
 type Body = Readonly<Record<string, unknown>>;
@@ -14,7 +14,7 @@ export interface Wanted {
 }
 
 export interface WantedChat extends Wanted {
-    readonly messages: readonly TemplateMessage[];
+    readonly messages: readonly ChatMessage[];
     readonly variables: Body;
 }
 
@@ -192,7 +192,7 @@ function textOf(content: unknown, at: string): string {
 const roles = ["system", "developer", "user", "assistant"];
 const ofMessage = ["role", "content", "name", "reasoning_content"];
 
-function messageOf(message: unknown, i: number): TemplateMessage {
+function messageOf(message: unknown, i: number): ChatMessage {
     const at = `messages[${i}]`;
     if (!isObject(message)) return refuse(at, "must be an object");
     const { role, name, reasoning_content } = message;

@@ -8,6 +8,7 @@ import { ModelHandle } from "../engine/model.js";
 import { Pace } from "../engine/pace.js";
 import { SessionHandle } from "../engine/session.js";
 import { Task } from "../engine/task.js";
+import { TrainerHandle } from "../engine/trainer.js";
 import { PipitError } from "../errors.js";
 import type {
     Args,
@@ -64,6 +65,7 @@ export class Server {
     readonly #adapters = new Map<number, AdapterHandle>();
     #lastAdapter = 0;
     #lastSession = 0;
+    #trainer: TrainerHandle | undefined;
     #threadsReady: (() => void) | undefined;
 
     static async start(start: Start, host: Host): Promise<Server> {
@@ -301,7 +303,43 @@ export class Server {
                 generate(this.#instance, session, pointer, spec, task),
             );
         },
+        trainOpen: (args) => this.#openTrainer(args),
+        trainStep: (args, task) => this.#training().step(args, task),
+        trainState: () => this.#training().state(),
+        trainRestore: ({ state, updates }) =>
+            this.#training().restore(state, updates),
+        trainWrite: ({ notes }) => this.#training().write(notes),
+        trainClose: () => {
+            this.#trainer?.close();
+            this.#trainer = undefined;
+        },
     };
+
+    #openTrainer(args: Args<"trainOpen">): Result<"trainOpen"> {
+        const { pointer } = this.#model;
+        const bytes = TrainerHandle.measure(
+            this.#instance,
+            pointer,
+            args.options,
+        );
+        if (args.measureOnly) return { bytes };
+        if (this.#trainer)
+            throw new PipitError(
+                "invalid-state",
+                "the model is training already",
+            );
+        this.#trainer = new TrainerHandle(
+            this.#instance,
+            pointer,
+            args.options,
+        );
+        return { bytes };
+    }
+
+    #training(): TrainerHandle {
+        if (this.#trainer) return this.#trainer;
+        throw new PipitError("closed", "the training has ended");
+    }
 
     #createSession(args: Args<"createSession">): OpenedSession {
         const session = this.#model.openSession(

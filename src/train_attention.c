@@ -1,0 +1,175 @@
+/* An item of work is a sequence times the heads that share a KV head, so that
+ * its keys' and values' gradients are one thread's. Scores exist for some
+ * queries of one head at a time. */
+#include "train_product.h"
+
+#define QUERIES PIPIT_TRAIN_QUERIES
+
+typedef struct item {
+    const pipit_train_part *part;
+    const pipit_train *t;
+    pipit_train_thread *own;
+    uint32_t first, n; /* rows of the sequence */
+    uint32_t dim;
+    size_t kv_head, n_q; /* n_q: floats of a row's queries */
+    size_t group;        /* heads per KV head */
+    uint32_t window;
+    pipit_matrix keys, keys_turned, values, values_turned;
+} item;
+
+static item item_of(const pipit_train_part *part, uint32_t i) {
+    const pipit_train *t = part->train;
+    const pipit_layer_params *params = &pipit_train_layer(t)->params;
+    const pipit_hparams *h = &t->model->h;
+    const pipit_train_sequence *s = &t->sequences[i / params->n_kv_heads];
+    return (item){.part = part, .t = t, .own = part->own,
+                  .first = s->first, .n = s->n, .dim = h->head_dim,
+                  .kv_head = i % params->n_kv_heads,
+                  .n_q = (size_t)h->n_heads * h->head_dim,
+                  .group = h->n_heads / params->n_kv_heads,
+                  .window = params->window};
+}
+
+static uint32_t n_items(const pipit_train *t) {
+    return t->n_sequences * pipit_train_layer(t)->params.n_kv_heads;
+}
+
+/* Row `row` of the sequence in qkv or dqkv: its keys; values follow. */
+static float *keys_at(const item *it, float *qkv, uint32_t row) {
+    return qkv + (it->first + row) * it->t->qkv_stride + it->n_q +
+           it->kv_head * it->dim;
+}
+static size_t values_offset(const item *it) {
+    return (size_t)pipit_train_layer(it->t)->params.n_kv_heads * it->dim;
+}
+
+static void pack(item *it, bool back) {
+    const pipit_train *t = it->t;
+    float *k = keys_at(it, t->qkv, 0), *v = k + values_offset(it);
+    size_t stride = t->qkv_stride;
+    it->keys = pipit_train_pack(k, stride, it->n, it->dim, it->own->keys);
+    if (!back) {
+        it->values_turned = pipit_train_pack_turned(v, stride, it->n, it->dim,
+                                                    it->own->values_turned);
+        return;
+    }
+    it->values = pipit_train_pack(v, stride, it->n, it->dim, it->own->values);
+    it->keys_turned = pipit_train_pack_turned(k, stride, it->n, it->dim,
+                                              it->own->keys_turned);
+}
+
+/* p (n_q, length_stride) = softmax(scale * q . k) of queries [i0, i1); what a
+ * query must not see is 0. */
+static void weigh(const item *it, size_t head, uint32_t i0, uint32_t i1) {
+    const pipit_train *t = it->t;
+    const float *q =
+        t->qkv + (it->first + i0) * t->qkv_stride + head * it->dim;
+    float *p = it->own->p, scale = t->model->h.attn_scale;
+    pipit_train_multiply(t, &it->keys, 0, (i1 + 3) / 4, it->dim, q,
+                         t->qkv_stride, i1 - i0, p, t->length_stride);
+    for (uint32_t i = i0; i < i1; i++) {
+        float *row = p + (i - i0) * t->length_stride;
+        uint32_t from = it->window > 0 && i >= it->window
+                            ? i - it->window + 1 : 0;
+        for (uint32_t j = from; j <= i; j++) row[j] *= scale;
+        float sum = t->kernels->softmax(row + from, i + 1 - from);
+        float inverse = 1.0f / sum;
+        for (uint32_t j = 0; j < from; j++) row[j] = 0;
+        for (uint32_t j = from; j <= i; j++) row[j] *= inverse;
+        for (uint32_t j = i + 1; j < i1; j++) row[j] = 0;
+    }
+}
+
+void pipit_train_attend(const pipit_train_part *part) {
+    const pipit_train *t = part->train;
+    for (uint32_t i = part->thread; i < n_items(t); i += part->n_threads) {
+        item it = item_of(part, i);
+        pack(&it, false);
+        for (size_t g = 0; g < it.group; g++)
+            for (uint32_t i0 = 0; i0 < it.n; i0 += QUERIES) {
+                size_t head = it.kv_head * it.group + g;
+                uint32_t i1 = pipit_min_u32(i0 + QUERIES, it.n);
+                weigh(&it, head, i0, i1);
+                pipit_train_multiply(
+                    t, &it.values_turned, 0, (it.dim + 3) / 4, i1, it.own->p,
+                    t->length_stride, i1 - i0,
+                    t->heads + (it.first + i0) * t->heads_stride +
+                        head * it.dim,
+                    t->heads_stride);
+            }
+    }
+}
+
+/* dp (n_q, …) to the gradient of the scores, and p and it turned. */
+static void scores_back(const item *it, uint32_t n, uint32_t n_seen) {
+    const pipit_train *t = it->t;
+    pipit_train_thread *own = it->own;
+    float scale = t->model->h.attn_scale;
+    for (uint32_t i = 0; i < n; i++) {
+        const float *p = own->p + i * t->length_stride;
+        float *dp = own->dp + i * t->length_stride;
+        float sums[4] = {0, 0, 0, 0};
+        for (uint32_t j = 0; j < n_seen; j++) sums[j % 4] += p[j] * dp[j];
+        float sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+        for (uint32_t j = 0; j < n_seen; j++)
+            dp[j] = scale * (p[j] * (dp[j] - sum));
+        for (uint32_t j = 0; j < n_seen; j++) {
+            own->p_turned[j * QUERIES + i] = p[j];
+            own->dp_turned[j * QUERIES + i] = dp[j];
+        }
+    }
+}
+
+/* to (n_seen rows) += turned . x, x given packed. */
+static void add_mixed(const item *it, const pipit_matrix *x,
+                      const float *turned, uint32_t n, uint32_t n_seen,
+                      float *to) {
+    const pipit_train *t = it->t;
+    float *mixed = it->own->mixed;
+    pipit_train_multiply(t, x, 0, (it->dim + 3) / 4, n, turned, QUERIES,
+                         n_seen, mixed, it->dim);
+    for (uint32_t j = 0; j < n_seen; j++)
+        for (uint32_t d = 0; d < it->dim; d++)
+            to[j * t->qkv_stride + d] += mixed[j * it->dim + d];
+}
+
+static void head_back(const item *it, size_t head, uint32_t i0, uint32_t i1) {
+    const pipit_train *t = it->t;
+    pipit_train_thread *own = it->own;
+    uint32_t n = i1 - i0;
+    size_t row = it->first + i0;
+    const float *q = t->qkv + row * t->qkv_stride + head * it->dim;
+    const float *dheads = t->dheads + row * t->heads_stride + head * it->dim;
+    weigh(it, head, i0, i1);
+    pipit_train_multiply(t, &it->values, 0, (i1 + 3) / 4, it->dim, dheads,
+                         t->heads_stride, n, own->dp, t->length_stride);
+    scores_back(it, n, i1);
+    pipit_train_multiply(t, &it->keys_turned, 0, (it->dim + 3) / 4, i1,
+                         own->dp, t->length_stride, n,
+                         t->dqkv + row * t->qkv_stride + head * it->dim,
+                         t->qkv_stride);
+    pipit_matrix queries = pipit_train_pack_turned(
+        q, t->qkv_stride, n, it->dim, own->queries_turned);
+    pipit_matrix heads = pipit_train_pack_turned(
+        dheads, t->heads_stride, n, it->dim, own->heads_turned);
+    float *dk = keys_at(it, t->dqkv, 0);
+    add_mixed(it, &queries, own->dp_turned, n, i1, dk);
+    add_mixed(it, &heads, own->p_turned, n, i1, dk + values_offset(it));
+}
+
+void pipit_train_attend_back(const pipit_train_part *part) {
+    const pipit_train *t = part->train;
+    for (uint32_t i = part->thread; i < n_items(t); i += part->n_threads) {
+        item it = item_of(part, i);
+        pack(&it, true);
+        for (uint32_t j = 0; j < it.n; j++) {
+            float *dk = keys_at(&it, t->dqkv, j);
+            memset(dk, 0, it.dim * sizeof *dk);
+            memset(dk + values_offset(&it), 0, it.dim * sizeof *dk);
+        }
+        for (size_t g = 0; g < it.group; g++)
+            for (uint32_t i0 = 0; i0 < it.n; i0 += QUERIES)
+                head_back(&it, it.kv_head * it.group + g, i0,
+                          pipit_min_u32(i0 + QUERIES, it.n));
+    }
+}

@@ -1,0 +1,100 @@
+/* Both ends of the model: tokens to the first layer's input, and the last
+ * layer's output to logits, loss and its gradient, for the rows that precede an
+ * answer token, some of them at a time. */
+#include "rope.h"
+#include "train_product.h"
+#include "train_row.h"
+
+void pipit_train_embed(const pipit_train_part *part) {
+    pipit_train *t = part->train;
+    const pipit_hparams *h = &t->model->h;
+    uint32_t begin, end;
+    pipit_train_rows(part, &begin, &end);
+    for (uint32_t i = begin; i < end; i++) {
+        float *turn = t->rope + (size_t)i * h->n_rot;
+        float *back = t->rope_back + (size_t)i * h->n_rot;
+        float *x = pipit_train_input(t, 0) + i * t->embd_stride;
+        pipit_layout_row(&t->model->token_embd, t->tokens[i], x);
+        pipit_rope_table(t->rope_freqs, t->rope_magnitude, h->n_rot,
+                         t->positions[i], turn);
+        for (uint32_t j = 0; j < h->n_rot; j++)
+            back[j] = j % 2 ? -turn[j] : turn[j];
+    }
+}
+
+static void own_answers(const pipit_train_part *part, uint32_t *begin,
+                        uint32_t *end) {
+    pipit_split(part->train->head_n, part->thread, part->n_threads, begin,
+                end);
+}
+
+static float *last_row(const pipit_train *t, uint32_t i) {
+    return pipit_train_input(t, t->model->h.n_layers) +
+           t->answer_rows[t->head_first + i] * t->embd_stride;
+}
+
+static void head_norm(const pipit_train_part *part) {
+    pipit_train *t = part->train;
+    const pipit_model *m = t->model;
+    uint32_t begin, end;
+    own_answers(part, &begin, &end);
+    for (uint32_t i = begin; i < end; i++) {
+        float *h = t->head_h + i * t->embd_stride;
+        t->kernels->rms_norm(last_row(t, i), m->output_norm, m->h.n_embd,
+                             m->h.norm_eps, h);
+        if (pipit_train_quantizes(t, &m->output))
+            t->kernels->quantize(h, m->h.n_embd,
+                                 t->blocks + i * t->block_stride);
+    }
+}
+
+static void head_logits(const pipit_train_part *part) {
+    pipit_train *t = part->train;
+    pipit_train_product(part, &t->model->output,
+                        (pipit_train_floats){t->head_h, t->embd_stride},
+                        t->head_n,
+                        (pipit_train_floats){t->logits, t->vocab_stride});
+}
+
+static void head_loss(const pipit_train_part *part) {
+    pipit_train *t = part->train;
+    const pipit_model *m = t->model;
+    uint32_t begin, end;
+    own_answers(part, &begin, &end);
+    for (uint32_t i = begin; i < end; i++) {
+        float *logits = t->logits + i * t->vocab_stride;
+        if (m->output_bias)
+            t->kernels->add(logits, m->output_bias, m->h.n_vocab);
+        t->losses[t->head_first + i] = pipit_train_loss_back(
+            logits, m->h.n_vocab, t->answers[t->head_first + i], t->weight,
+            t->kernels->softmax);
+    }
+}
+
+static void head_back(const pipit_train_part *part) {
+    pipit_train *t = part->train;
+    pipit_train_product_back(
+        part, &t->model->output,
+        (pipit_train_floats){t->logits, t->vocab_stride}, t->head_n,
+        (pipit_train_floats){t->head_dh, t->embd_stride}, false);
+}
+
+static void head_norm_back(const pipit_train_part *part) {
+    pipit_train *t = part->train;
+    const pipit_model *m = t->model;
+    uint32_t begin, end;
+    own_answers(part, &begin, &end);
+    for (uint32_t i = begin; i < end; i++)
+        pipit_train_norm_back(
+            last_row(t, i), m->output_norm, t->head_dh + i * t->embd_stride,
+            m->h.n_embd, m->h.norm_eps,
+            t->dx + t->answer_rows[t->head_first + i] * t->embd_stride);
+}
+
+const pipit_train_stage pipit_train_head[PIPIT_TRAIN_HEAD_STAGES] = {
+    {head_norm, 0, false},
+    {head_logits, 1, false},
+    {head_loss, 0, false}, /* the last, when there are no gradients */
+    {head_back, 1, true},
+    {head_norm_back, 0, true},
+};
