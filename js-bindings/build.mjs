@@ -61,6 +61,17 @@ const packagePlugin = (/** @type {string} */ path) => ({
     },
 });
 
+/** A file of its own, loaded on demand. */
+const laterPlugin = {
+    name: "later",
+    setup(/** @type {esbuild.PluginBuild} */ build) {
+        build.onResolve({ filter: /\/peft\.js$/ }, () => ({
+            path: "./peft.js",
+            external: true,
+        }));
+    },
+};
+
 /** The one library inside has its licence beside it. */
 const jinja = dirname(require.resolve("@huggingface/jinja"));
 const banner = { js: "/*! @huggingface/jinja (MIT): see template.LICENSE */" };
@@ -92,7 +103,7 @@ const pages = {
     minify: true,
     platform: "browser",
     conditions: ["default"],
-    plugins: [manifestPlugin("addresses")],
+    plugins: [laterPlugin, manifestPlugin("addresses")],
 };
 
 /** @type {esbuild.BuildOptions} */
@@ -101,7 +112,7 @@ const node = {
     platform: "node",
     target: "node20",
     conditions: ["node"],
-    plugins: [manifestPlugin(false)],
+    plugins: [laterPlugin, manifestPlugin(false)],
 };
 
 const builds = [
@@ -128,6 +139,7 @@ const builds = [
         ...pages,
         entryPoints: { store: "src/store/worker.ts" },
     }),
+    esbuild.build({ ...pages, entryPoints: { peft: "src/peft.ts" } }),
     esbuild.build({
         ...node,
         entryPoints: { "models.node": "src/node/store.ts" },

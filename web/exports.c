@@ -17,6 +17,7 @@
 
 /* Stop strings are few; the array lives on the stack. */
 #define MAX_STOP 64u
+#define MAX_NOTES 64u
 
 static uint64_t address(const void *p) {
     return (uint64_t)(uintptr_t)p;
@@ -326,6 +327,57 @@ EXPORT(double, model_bytes, const pipit_model *model) {
     return (double)pipit_model_bytes(model);
 }
 
+/* ---- adapters ---------------------------------------------------------- */
+
+EXPORT(pipit_status, adapter_open, const pipit_file *file, pipit_model *model,
+       uint32_t flags, uint64_t *out, pipit_error *error) {
+    pipit_adapter *adapter;
+    pipit_status status =
+        pipit_adapter_open(file, model, flags, NULL, &adapter, error);
+    if (status == PIPIT_OK) *out = address(adapter);
+    return status;
+}
+
+EXPORT(void, adapter_close, pipit_adapter *adapter) {
+    pipit_adapter_close(adapter);
+}
+
+EXPORT(pipit_status, adapter_feed, pipit_adapter *adapter, const uint8_t *bytes,
+       size_t n, pipit_error *error) {
+    return pipit_adapter_feed(adapter, bytes, n, error);
+}
+
+EXPORT(pipit_status, adapter_end, pipit_adapter *adapter, pipit_error *error) {
+    return pipit_adapter_end(adapter, error);
+}
+
+EXPORT(double, adapter_bytes, const pipit_adapter *adapter) {
+    return (double)pipit_adapter_bytes(adapter);
+}
+
+/* notes: keys and values by turns, one behind the other, their lengths in
+ * lengths (2 n_notes). out: the length of the file. */
+EXPORT(pipit_status, adapter_write, const pipit_adapter *adapter,
+       const char *notes, const uint32_t *lengths, size_t n_notes,
+       uint8_t *bytes, size_t capacity, uint64_t *out, pipit_error *error) {
+    if (n_notes > MAX_NOTES)
+        return pipit_fail(error, PIPIT_E_ARGUMENT, PIPIT_NO_OFFSET,
+                          "%u notes, at most %u", (uint64_t)n_notes,
+                          (uint64_t)MAX_NOTES);
+    pipit_note all[MAX_NOTES];
+    for (size_t i = 0; i < n_notes; i++) {
+        all[i].key = pipit_string_of(notes, lengths[2 * i]);
+        notes += lengths[2 * i];
+        all[i].value = pipit_string_of(notes, lengths[2 * i + 1]);
+        notes += lengths[2 * i + 1];
+    }
+    size_t n;
+    pipit_status status = pipit_adapter_write(adapter, all, n_notes, bytes,
+                                              capacity, &n, error);
+    if (status == PIPIT_OK) *out = n;
+    return status;
+}
+
 /* ---- session ----------------------------------------------------------- */
 
 EXPORT(pipit_status, session_open, pipit_model *model, uint32_t n_context,
@@ -365,6 +417,16 @@ EXPORT(pipit_status, session_sync, pipit_session *session,
 
 EXPORT(pipit_status, session_rewind, pipit_session *session, size_t n) {
     return pipit_session_rewind(session, n);
+}
+
+/* adapters: n addresses of 32 bits. */
+EXPORT(pipit_status, session_set_adapters, pipit_session *session,
+       const uint32_t *adapters, const float *scales, size_t n,
+       pipit_error *error) {
+    pipit_adapter *all[PIPIT_MAX_ADAPTERS];
+    for (size_t i = 0; i < n && i < PIPIT_MAX_ADAPTERS; i++)
+        all[i] = (pipit_adapter *)(uintptr_t)adapters[i];
+    return pipit_session_set_adapters(session, all, scales, n, error);
 }
 
 EXPORT(size_t, session_length, const pipit_session *session) {

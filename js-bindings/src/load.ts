@@ -1,20 +1,14 @@
 /* load.ts — from a source to a model or a tokenizer in a worker of its own. */
 import { isThreaded } from "./engine/instance.js";
 import { PipitError } from "./errors.js";
-import {
-    aborted,
-    Connection,
-    throwIfAborted,
-    type CallOptions,
-} from "./host/connection.js";
+import { aborted, Connection, throwIfAborted } from "./host/connection.js";
 import { WorkerGroup, type GroupOptions } from "./host/group.js";
 import { LoadedTokenizer } from "./host/codec.js";
 import { LoadedModelObject } from "./host/model.js";
 import { chooseModule, getModule, packageModule } from "./host/modules.js";
 import { integer } from "./host/options.js";
-import { describeSource, isMissing, type HostSource } from "./host/source.js";
+import { describeSource, firstOf, type HostSource } from "./host/source.js";
 import { threadCount } from "./inspect.js";
-import type { SourceSpec } from "./protocol.js";
 import type {
     LoadOptions,
     Model,
@@ -92,32 +86,6 @@ async function connect<R>(
         throw failure;
     } finally {
         signal?.removeEventListener("abort", abort);
-    }
-}
-
-/** The first address that is there; a load that began is not begun again. */
-async function firstOf<R>(
-    { specs, bytes }: HostSource,
-    options: SourceOptions,
-    attempt: (spec: SourceSpec, call: CallOptions) => Promise<R>,
-): Promise<R> {
-    let begun = false;
-    const onProgress: SourceOptions["onProgress"] = (progress) => {
-        begun = true;
-        options.onProgress?.(progress);
-    };
-    const call: CallOptions = { onProgress, source: bytes };
-    try {
-        for (const spec of specs.slice(0, -1)) {
-            try {
-                return await attempt(spec, call);
-            } catch (failure) {
-                if (begun || !isMissing(failure)) throw failure;
-            }
-        }
-        return await attempt(specs.at(-1) as SourceSpec, call);
-    } finally {
-        await bytes?.close();
     }
 }
 

@@ -58,6 +58,11 @@ export interface OpenedSession {
     readonly memory: ModelMemory;
 }
 
+export interface AdapterSpec {
+    readonly adapter: number;
+    readonly scale: number;
+}
+
 export type EvalMode = "append" | "sync";
 
 /** Sampling with every default filled in. */
@@ -124,6 +129,19 @@ export interface CallTable {
     metadataArray: [{ key: string }, readonly MetadataValue[]];
     tokenize: [{ text: string | Uint8Array; flags: number }, Uint32Array];
     detokenize: [{ tokens: Uint32Array; flags: number }, Uint8Array];
+    loadAdapter: [
+        { source: SourceSpec; anyBase: boolean },
+        { adapter: number; bytes: number; memory: ModelMemory },
+    ];
+    closeAdapter: [{ adapter: number }, ModelMemory];
+    writeAdapter: [
+        { adapter: number; notes: readonly (readonly [string, string])[] },
+        Uint8Array<ArrayBuffer>,
+    ];
+    setAdapters: [
+        { session: number; adapters: readonly AdapterSpec[] },
+        { length: number },
+    ];
     createSession: [{ contextLength: number; kvType: KvType }, OpenedSession];
     closeSession: [{ session: number }, ModelMemory];
     eval: [

@@ -248,6 +248,8 @@ export interface SessionOptions extends CancelOptions {
     readonly contextLength?: number | undefined;
     /** Default "f16". */
     readonly kvType?: KvType | undefined;
+    /** See `Session.setAdapters`. */
+    readonly adapters?: readonly AdapterUse[] | undefined;
 }
 
 export interface ChatOptions extends SessionOptions {
@@ -353,6 +355,54 @@ export interface Model extends TextCodec {
     ): Promise<AppliedTemplate>;
     createSession(options?: SessionOptions): Promise<Session>;
     createChat(options?: ChatOptions): Promise<Chat>;
+    /** A LoRA for this model: a GGUF as llama.cpp has it, from any source that
+     * `loadModel` takes, or PEFT's files. A path or an address that does not
+     * end in .gguf is a folder of the latter. */
+    loadAdapter(
+        source: ModelSource | PeftSource,
+        options?: AdapterOptions,
+    ): Promise<Adapter>;
+}
+
+// ---- adapters --------------------------------------------------------------
+
+/** A LoRA as PEFT saves it. */
+export interface PeftSource {
+    /** adapter_model.safetensors */
+    readonly weights: Exclude<ModelSource, readonly unknown[]>;
+    /** adapter_config.json: the object, or where it is. */
+    readonly config:
+        Readonly<Record<string, unknown>> | string | URL | Blob | ArrayBuffer;
+}
+
+export interface AdapterOptions extends CancelOptions {
+    readonly onProgress?: OnProgress | undefined;
+    /** Headers of the request when the source is an address. */
+    readonly headers?: Readonly<Record<string, string>> | undefined;
+    /** Load it also when the file names another base model. Default false. */
+    readonly anyBase?: boolean | undefined;
+}
+
+/** Low-rank additions (LoRA) to the matrices of one model, for any of its
+ * sessions. */
+export interface Adapter {
+    /** Bytes of memory it holds. */
+    readonly bytes: number;
+    /** The file that llama.cpp and `loadAdapter` load. `notes` are further texts
+     * for its metadata. */
+    toGGUF(
+        notes?: Readonly<Record<string, string>>,
+    ): Promise<Uint8Array<ArrayBuffer>>;
+    /** Sessions that use it go on without it. */
+    close(): Promise<void>;
+    readonly closed: boolean;
+    [Symbol.asyncDispose](): Promise<void>;
+}
+
+export interface AdapterUse {
+    readonly adapter: Adapter;
+    /** Times what its file says. Default 1. */
+    readonly scale?: number | undefined;
 }
 
 // ---- session ---------------------------------------------------------------
@@ -477,6 +527,11 @@ export interface Session {
     logits(i?: number): Promise<Float32Array>;
     /** After eval with `allLogits`: all positions, n × vocabularySize. */
     allLogits(): Promise<Float32Array>;
+    /** The adapters that what follows is computed with, instead of those
+     * before; [] takes all off. The tokens stay, but what was computed for them
+     * is dropped, unless the set is the same: the next evaluation does it anew,
+     * and there are no logits until then. A millisecond at most. */
+    setAdapters(adapters: readonly AdapterUse[]): Promise<void>;
     /** The tokens held. */
     tokens(): Promise<Uint32Array>;
     /** Samples an answer token by token, after `tokens` or `prompt` or, without

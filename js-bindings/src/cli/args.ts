@@ -19,6 +19,11 @@ export type Command = keyof typeof commands;
 
 const options = {
     model: { type: "string", short: "m", help: "name, path or address" },
+    adapter: {
+        type: "string",
+        multiple: true,
+        help: "FILE[:SCALE], a LoRA; several may be given",
+    },
     threads: {
         type: "string",
         short: "t",

@@ -1,8 +1,8 @@
 /* chat.ts — a conversation in the terminal. */
 import { createInterface } from "node:readline/promises";
-import type { Chat, Model } from "../types.js";
+import type { AdapterUse, Chat, Model } from "../types.js";
 import { samplingOf, type Args } from "./args.js";
-import { openModel } from "./model.js";
+import { adaptersOf, openModel } from "./model.js";
 import { bold, bytes, dim, note, Thought } from "./terminal.js";
 
 const help = `/retry        another answer to the last message
@@ -22,13 +22,14 @@ class Conversation {
         readonly model: Model,
         readonly args: Args,
         public system: string | undefined,
+        readonly uses: { readonly adapters: readonly AdapterUse[] },
     ) {}
 
     async start(): Promise<Chat> {
         await this.chat?.close();
         const { system } = this;
         this.chat = await this.model.createChat(
-            system === undefined ? {} : { system },
+            system === undefined ? this.uses : { ...this.uses, system },
         );
         return this.chat;
     }
@@ -121,7 +122,8 @@ async function obey(talk: Conversation, line: string): Promise<boolean> {
 
 export async function chat(args: Args, signal: AbortSignal): Promise<void> {
     const model = await openModel(args, signal);
-    const talk = new Conversation(model, args, args.values.system);
+    const uses = await adaptersOf(args, model, signal);
+    const talk = new Conversation(model, args, args.values.system, uses);
     const lines = createInterface({
         input: process.stdin,
         output: process.stdout,

@@ -1,7 +1,7 @@
 /* model.ts — the model that the options name, loaded. */
 import { loadModel } from "../index.js";
 import { defaultModel } from "../node/models.js";
-import type { LoadOptions, Model } from "../types.js";
+import type { AdapterUse, LoadOptions, Model } from "../types.js";
 import { numberOf, type Args } from "./args.js";
 import { ProgressLine } from "./terminal.js";
 
@@ -24,6 +24,30 @@ export async function openModel(
     } finally {
         progress.clear();
     }
+}
+
+/** "FILE:SCALE"; a file's name may hold colons. */
+function adapterWord(word: string): { file: string; scale: number } {
+    const [, file, number] = /^(.+):([^:]*)$/.exec(word) ?? [];
+    const scale = Number(number);
+    return file === undefined || number?.trim() === "" || isNaN(scale)
+        ? { file: word, scale: 1 }
+        : { file, scale };
+}
+
+/** What --adapter names, loaded, for createSession and createChat. */
+export async function adaptersOf(
+    args: Args,
+    model: Model,
+    signal: AbortSignal,
+): Promise<{ adapters: AdapterUse[] }> {
+    const adapters = [];
+    for (const word of args.values.adapter ?? []) {
+        const { file, scale } = adapterWord(word);
+        const adapter = await model.loadAdapter(file, { signal });
+        adapters.push({ adapter, scale });
+    }
+    return { adapters };
 }
 
 /** The words of the command, or what comes on standard input. */

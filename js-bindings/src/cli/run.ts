@@ -1,7 +1,7 @@
 /* run.ts — one prompt, one answer; only the answer on standard output. */
 import type { Model } from "../types.js";
 import { samplingOf, UsageError, type Args } from "./args.js";
-import { inputText, openModel } from "./model.js";
+import { adaptersOf, inputText, openModel } from "./model.js";
 import { dim, isTerminal, note, Thought } from "./terminal.js";
 
 async function* answer(
@@ -11,10 +11,11 @@ async function* answer(
     signal: AbortSignal,
 ): AsyncGenerator<string, void, void> {
     const options = { ...samplingOf(args.values), signal };
+    const uses = await adaptersOf(args, model, signal);
     if (model.chatTemplate !== undefined && !args.values.raw) {
         const system = args.values.system;
         const chat = await model.createChat(
-            system === undefined ? {} : { system },
+            system === undefined ? uses : { ...uses, system },
         );
         const thought = new Thought();
         const onReasoning = args.values.quiet ? undefined : thought.write;
@@ -40,7 +41,7 @@ async function* answer(
         }
         return;
     }
-    const session = await model.createSession();
+    const session = await model.createSession(uses);
     for await (const { text } of session.generate({ ...options, prompt }))
         yield text;
 }

@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { loadTokenizer, PipitError } from "../index.js";
 import { type Args } from "./args.js";
-import { inputText, modelName, openModel } from "./model.js";
+import { adaptersOf, inputText, modelName, openModel } from "./model.js";
 
 export async function tokenize(args: Args, signal: AbortSignal): Promise<void> {
     const text = await inputText(args, "the text");
@@ -34,15 +34,17 @@ export async function score(args: Args, signal: AbortSignal): Promise<void> {
     const text = await fileText(args);
     const model = await openModel(args, signal);
     const tokens = await model.tokenize(text);
+    const uses = await adaptersOf(args, model, signal);
     const session = await model.createSession(
         args.values.context === undefined
             ? {
+                  ...uses,
                   contextLength: Math.min(
                       model.contextLength,
                       tokens.length + 1,
                   ),
               }
-            : {},
+            : uses,
     );
     const { logprobs } = await session.score(tokens, { signal });
     const rows = [];

@@ -19,6 +19,7 @@ export type Engine = Pointer<"engine">;
 export type File = Pointer<"file">;
 export type Tokenizer = Pointer<"tokenizer">;
 export type Model = Pointer<"model">;
+export type Adapter = Pointer<"adapter">;
 export type Session = Pointer<"session">;
 export type Generation = Pointer<"generation">;
 
@@ -127,6 +128,33 @@ export interface Exports {
     pipit_model_n_parameters(model: Model): number;
     pipit_model_bytes(model: Model): number;
 
+    pipit_adapter_open(
+        file: File,
+        model: Model,
+        flags: number,
+        out: Slots,
+        error: ErrorObject,
+    ): Status;
+    pipit_adapter_close(adapter: Adapter): void;
+    pipit_adapter_feed(
+        adapter: Adapter,
+        bytes: Bytes,
+        n: number,
+        error: ErrorObject,
+    ): Status;
+    pipit_adapter_end(adapter: Adapter, error: ErrorObject): Status;
+    pipit_adapter_bytes(adapter: Adapter): number;
+    pipit_adapter_write(
+        adapter: Adapter,
+        notes: Bytes,
+        lengths: TokenArray,
+        nNotes: number,
+        bytes: Bytes,
+        capacity: number,
+        out: Slots,
+        error: ErrorObject,
+    ): Status;
+
     pipit_session_open(
         model: Model,
         contextLength: number,
@@ -151,6 +179,13 @@ export interface Exports {
         error: ErrorObject,
     ): Status;
     pipit_session_rewind(session: Session, n: number): Status;
+    pipit_session_set_adapters(
+        session: Session,
+        adapters: TokenArray,
+        scales: Bytes,
+        n: number,
+        error: ErrorObject,
+    ): Status;
     pipit_session_length(session: Session): number;
     pipit_session_capacity(session: Session): number;
     pipit_session_progress(session: Session, out: Slots): void;

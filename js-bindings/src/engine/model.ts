@@ -6,6 +6,7 @@ import type {
     ThreadStart,
     Vocabulary,
 } from "../protocol.js";
+import { readAdapter, type AdapterHandle } from "./adapter.js";
 import type {
     Bytes,
     Engine,
@@ -117,6 +118,18 @@ export class ModelHandle {
                 weightsMs: performance.now() - headerAt,
             };
         });
+    }
+
+    async loadAdapter(
+        source: ByteSource,
+        anyBase: boolean,
+        task: Task,
+    ): Promise<AdapterHandle> {
+        const model = this.#model;
+        if (!model) throw new PipitError("invalid-state", "no model is loaded");
+        return this.#withStaging(source, (staging) =>
+            readAdapter(this.#instance, model, source, staging, anyBase, task),
+        );
     }
 
     openSession(contextLength: number, kvType: number): SessionHandle {

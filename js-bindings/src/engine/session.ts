@@ -3,6 +3,7 @@
 import { PipitError } from "../errors.js";
 import type { Args, EvalMode, Scored } from "../protocol.js";
 import type { Logprob } from "../types.js";
+import type { AdapterHandle } from "./adapter.js";
 import type { FloatArray, Model, Pairs, Session } from "./exports.js";
 import { PENDING, type Instance } from "./instance.js";
 import { Queue, type Task } from "./task.js";
@@ -19,6 +20,7 @@ export class SessionHandle {
     /** The task that works on it now, for close. */
     running: Task | undefined;
     closed = false;
+    adapters: readonly { adapter: AdapterHandle; scale: number }[] = [];
 
     constructor(
         instance: Instance,
@@ -146,6 +148,34 @@ export class SessionHandle {
         const { x } = this.#instance;
         x.pipit_session_rewind(this.pointer, this.length);
         return kept;
+    }
+
+    /** Keys and values of another set are dropped; the tokens stay. */
+    setAdapters(
+        adapters: readonly { adapter: AdapterHandle; scale: number }[],
+    ): void {
+        const { x, heap, error } = this.#instance;
+        const scales = Float32Array.from(adapters, ({ scale }) => scale);
+        const pointers = Uint32Array.from(
+            adapters,
+            ({ adapter }) => adapter.pointer,
+        );
+        const status = heap.lendTokens(pointers, (lent) =>
+            heap.lend(new Uint8Array(scales.buffer), (factors) =>
+                x.pipit_session_set_adapters(
+                    this.pointer,
+                    lent,
+                    factors,
+                    pointers.length,
+                    error,
+                ),
+            ),
+        );
+        this.#instance.check(status);
+        this.adapters = adapters.map(({ adapter, scale }) => ({
+            adapter,
+            scale,
+        }));
     }
 
     rewind(n: number): void {

@@ -5,16 +5,21 @@ import type { LoadedModel } from "../protocol.js";
 import type {
     AppliedTemplate,
     ApplyTemplateOptions,
+    Adapter,
+    AdapterOptions,
     Chat,
     ChatOptions,
     LoadTimings,
     Model,
     ModelMemory,
     SamplingDefaults,
+    ModelSource,
+    PeftSource,
     Session,
     SessionOptions,
     TemplateMessage,
 } from "../types.js";
+import { openAdapter } from "./adapter.js";
 import { openChat } from "./chat.js";
 import { LoadedTokenizer } from "./codec.js";
 import type { Connection } from "./connection.js";
@@ -92,7 +97,22 @@ export class LoadedModelObject extends LoadedTokenizer implements Model {
             { signal },
         );
         this.memory = opened.memory;
-        return new LiveSession(this, opened);
+        const session = new LiveSession(this, opened);
+        if (!options.adapters?.length) return session;
+        try {
+            await session.setAdapters(options.adapters);
+            return session;
+        } catch (failure) {
+            await session.close();
+            throw failure;
+        }
+    }
+
+    async loadAdapter(
+        source: ModelSource | PeftSource,
+        options: AdapterOptions = {},
+    ): Promise<Adapter> {
+        return openAdapter(this, source, options);
     }
 
     get chatTemplateNames(): readonly string[] {

@@ -9,6 +9,7 @@ import type {
     SampledItem,
 } from "../protocol.js";
 import type {
+    AdapterUse,
     EvalOptions,
     GenerateOptions,
     Sampled,
@@ -17,6 +18,7 @@ import type {
     Session,
     Tokens,
 } from "../types.js";
+import { adapterSpec } from "./adapter.js";
 import { aborted, throwIfAborted } from "./connection.js";
 import type { LoadedModelObject } from "./model.js";
 import {
@@ -110,6 +112,16 @@ export class LiveSession implements Session {
     async allLogits(): Promise<Float32Array> {
         this.#throwIfBusy();
         return this.#logits("all");
+    }
+
+    async setAdapters(adapters: readonly AdapterUse[]): Promise<void> {
+        this.#throwIfBusy();
+        const args = {
+            session: this.#id,
+            adapters: adapters.map((use) => adapterSpec(this.#model, use)),
+        };
+        const { connection } = this.#model;
+        await this.#tracked(() => connection.call("setAdapters", args));
     }
 
     async tokens(): Promise<Uint32Array> {

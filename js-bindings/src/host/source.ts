@@ -7,6 +7,7 @@ import { openSpec } from "../open.js";
 import { registry } from "../store/registry.js";
 import type { SourceSpec } from "../protocol.js";
 import type { ModelSource, SourceOptions } from "../types.js";
+import type { CallOptions } from "./connection.js";
 import { refuse } from "./options.js";
 
 /** What the worker opens, and what it gets piece by piece from here. */
@@ -85,11 +86,37 @@ export async function describeSource(
 }
 
 /** Whether the next address of a name may be tried. */
-export function isMissing(failure: unknown): boolean {
+function isMissing(failure: unknown): boolean {
     return (
         failure instanceof PipitError &&
         (failure.code === "not-found" || failure.code === "network")
     );
+}
+
+/** The first address that is there; a load that began is not begun again. */
+export async function firstOf<R>(
+    { specs, bytes }: HostSource,
+    options: SourceOptions,
+    attempt: (spec: SourceSpec, call: CallOptions) => Promise<R>,
+): Promise<R> {
+    let begun = false;
+    const onProgress: SourceOptions["onProgress"] = (progress) => {
+        begun = true;
+        options.onProgress?.(progress);
+    };
+    const call: CallOptions = { onProgress, source: bytes };
+    try {
+        for (const spec of specs.slice(0, -1)) {
+            try {
+                return await attempt(spec, call);
+            } catch (failure) {
+                if (begun || !isMissing(failure)) throw failure;
+            }
+        }
+        return await attempt(specs.at(-1) as SourceSpec, call);
+    } finally {
+        await bytes?.close();
+    }
 }
 
 /** Opens it here. */

@@ -1,6 +1,7 @@
 /* server.ts — the worker of a model: takes calls, works on them in slices, and
  * answers each exactly once. */
 import { yieldToEvents } from "#platform";
+import type { AdapterHandle } from "../engine/adapter.js";
 import { generate } from "../engine/generation.js";
 import { createMemory, Instance, instantiate } from "../engine/instance.js";
 import { ModelHandle } from "../engine/model.js";
@@ -60,6 +61,8 @@ export class Server {
     readonly #tasks = new Map<number, Task>();
     readonly #pulls = new Map<number, (piece: Piece) => void>();
     readonly #sessions = new Map<number, SessionHandle>();
+    readonly #adapters = new Map<number, AdapterHandle>();
+    #lastAdapter = 0;
     #lastSession = 0;
     #threadsReady: (() => void) | undefined;
 
@@ -180,6 +183,28 @@ export class Server {
         throw new PipitError("closed", "the session is closed");
     }
 
+    #adapter(id: number): AdapterHandle {
+        const adapter = this.#adapters.get(id);
+        if (adapter) return adapter;
+        throw new PipitError("closed", "the adapter is closed");
+    }
+
+    /** Sessions that use it go on without it, after what they are at. */
+    async #closeAdapter(id: number, task: Task): Promise<ModelMemory> {
+        const adapter = this.#adapters.get(id);
+        this.#adapters.delete(id);
+        for (const session of adapter ? [...this.#sessions.values()] : [])
+            await session.queue.run(task, async () => {
+                const others = session.adapters.filter(
+                    (one) => one.adapter !== adapter,
+                );
+                if (!session.closed && others.length < session.adapters.length)
+                    session.setAdapters(others);
+            });
+        adapter?.close();
+        return this.#memory();
+    }
+
     #memory(): ModelMemory {
         let sessions = 0;
         for (const session of this.#sessions.values())
@@ -216,6 +241,31 @@ export class Server {
             this.#model.tokenizer.tokenize(text, flags),
         detokenize: ({ tokens, flags }) =>
             this.#model.tokenizer.detokenize(tokens, flags),
+        loadAdapter: async ({ source, anyBase }, task) => {
+            const bytes = await openSource(source, task);
+            const adapter = await this.#model.loadAdapter(bytes, anyBase, task);
+            this.#adapters.set(++this.#lastAdapter, adapter);
+            return {
+                adapter: this.#lastAdapter,
+                bytes: adapter.bytes,
+                memory: this.#memory(),
+            };
+        },
+        closeAdapter: ({ adapter }, task) => this.#closeAdapter(adapter, task),
+        writeAdapter: ({ adapter, notes }) =>
+            this.#adapter(adapter).write(notes),
+        setAdapters: ({ session: id, adapters }, task) => {
+            const session = this.#session(id);
+            return session.run(task, async () => {
+                session.setAdapters(
+                    adapters.map(({ adapter, scale }) => ({
+                        adapter: this.#adapter(adapter),
+                        scale,
+                    })),
+                );
+                return { length: session.length };
+            });
+        },
         createSession: (args) => this.#createSession(args),
         closeSession: ({ session }, task) => this.#closeSession(session, task),
         eval: ({ session: id, mode, tokens, allLogits }, task) => {
