@@ -1,8 +1,12 @@
 // Low-rank adapters: against llama.cpp's logits and the reference training's
 // losses, one set of bits everywhere, what a session keeps, what is refused.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
 import { after, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { loadModel } from "pipit";
 import {
     hashOf,
@@ -63,6 +67,25 @@ describe("a small model", { skip }, () => {
             rows.set(await session.logits(), i * entry.n_vocab);
         }
         assert.equal(hashOf(rows), hashOf(logits));
+    });
+
+    test("one hash over threads and kernels", async () => {
+        const hashes = new Set();
+        for (const kernels of ["simd128", "relaxed-dot16", "relaxed-dot-add"])
+            for (const threads of [1, 2, 3]) {
+                let model;
+                try {
+                    model = await small({ threads, kernels });
+                } catch {
+                    continue; // not in this build
+                }
+                const adapter = await model.loadAdapter(lora);
+                const adapters = [{ adapter, scale: 0.5 }];
+                const session = await model.createSession({ ...kv, adapters });
+                hashes.add(hashOf(await logitsOf(session)));
+                await model.close();
+            }
+        assert.equal(hashes.size, 1);
     });
 
     test("two adapters add up; taken off, nothing is left", async () => {
@@ -193,6 +216,20 @@ describe("a small model", { skip }, () => {
     });
 });
 
+/** npm's node-llama-cpp, where tests/tools/llama-oracle.mjs has put it. */
+const oracle =
+    process.env.PIPIT_LLAMA ??
+    path.join(
+        process.env.PIPIT_CACHE ?? path.join(os.homedir(), ".cache", "pipit"),
+        "llama-oracle",
+    );
+const llama = fs.existsSync(path.join(oracle, "node_modules/node-llama-cpp"))
+    ? false
+    : "node-llama-cpp is not installed";
+const tool = fileURLToPath(
+    new URL("../tools/llama-adapter.mjs", import.meta.url),
+);
+
 const file = pulledModel("smollm2-135m-instruct-q4_1");
 const real = skip || (file ? false : "the model is not pulled");
 
@@ -235,6 +272,52 @@ describe("SmolLM2 and the tickets", { skip: real }, () => {
         assert.ok(Math.abs(exact - 34) <= 1);
         assert.ok(Math.abs(sum / expectedSum - 1) <= 0.02);
     });
+
+    test(
+        "llama.cpp answers the same, with the file we write",
+        { skip: llama },
+        async () => {
+            const model = /** @type {import("pipit").Model} */ (open.at(-1));
+            const adapter = await model.loadAdapter(
+                peerdata("lora", "trained.gguf"),
+            );
+            const folder = fs.mkdtempSync(
+                path.join(os.tmpdir(), "pipit-adapter-"),
+            );
+            after(() => fs.rmSync(folder, { recursive: true }));
+            const copy = path.join(folder, "copy.gguf");
+            fs.writeFileSync(
+                copy,
+                await adapter.toGGUF({ "pipit.note": "copied" }),
+            );
+            const session = await model.createSession({
+                adapters: [{ adapter }],
+            });
+            for (const { prompt } of tickets.test.slice(0, 3)) {
+                await session.sync(prompt);
+                const ours = [];
+                for await (const { token, finishReason } of session.generate({
+                    maxTokens: 40,
+                }))
+                    if (finishReason !== "end") ours.push(token);
+                const theirs = execFileSync(
+                    process.execPath,
+                    [
+                        tool,
+                        /** @type {string} */ (file),
+                        copy,
+                        "40",
+                        prompt.join(),
+                    ],
+                    {
+                        encoding: "utf8",
+                        env: { ...process.env, PIPIT_LLAMA: oracle },
+                    },
+                );
+                assert.deepEqual(JSON.parse(theirs), ours);
+            }
+        },
+    );
 
     test("a swap takes less than 10 ms", async () => {
         const model = /** @type {import("pipit").Model} */ (open.at(-1));
