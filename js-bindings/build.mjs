@@ -143,6 +143,7 @@ const builds = [
             openai: "src/openai/index.ts",
         },
     }),
+    esbuild.build({ ...pages, entryPoints: { peft: "src/peft.ts" } }),
     esbuild.build({
         ...pages,
         entryPoints: { train: "src/train/index.ts" },

@@ -18,6 +18,7 @@ async function earlierReport(file: string): Promise<BenchReport> {
 
 export async function bench(args: Args, signal: AbortSignal): Promise<void> {
     const { values } = args;
+    if (values.adapter) throw new UsageError("bench takes no --adapter");
     const earlier = values.compare
         ? await earlierReport(values.compare)
         : undefined;
