@@ -138,6 +138,16 @@ const builds = [
     }),
     esbuild.build({
         ...pages,
+        entryPoints: { train: "src/train/index.ts" },
+        plugins: [packagePlugin("./index.js"), manifestPlugin("addresses")],
+    }),
+    esbuild.build({
+        ...node,
+        entryPoints: { "train.node": "src/train/index.ts" },
+        plugins: [packagePlugin("./index.node.js"), manifestPlugin(false)],
+    }),
+    esbuild.build({
+        ...pages,
         entryPoints: {
             store: "src/store/worker.ts",
             openai: "src/openai/index.ts",
