@@ -7,9 +7,10 @@ import { gzipSync } from "node:zlib";
 
 /* What the first weight waits for. The program of chat templates comes when one
  * is rendered, beside or after the weights: it is Python's semantics, 8 kB more
- * than the library alone, which renders a tenth of the reference differently. */
-const LIMIT_BEFORE = 140_000;
-const LIMIT = 156_000;
+ * than the library alone, which renders a tenth of the reference differently.
+ * Adapters and training are 14 kB of the module, which a page has one of. */
+const LIMIT_BEFORE = 150_000;
+const LIMIT = 173_000;
 const LATER = "template.js";
 
 const dist = fileURLToPath(new URL("../js-bindings/dist", import.meta.url));
