@@ -20,6 +20,12 @@ static void rows_come_back_bit_for_bit(void) {
                 pipit_layout_row(&w, r, row);
                 if (!CHECK_BITS(row, expected, n_cols))
                     printf("  %s row %u\n", info->name, r);
+                for (uint32_t c = 0; c < n_cols; c += 32) {
+                    float some[PIPIT_GROUP_ROWS][32];
+                    pipit_layout_columns(&w, r / PIPIT_GROUP_ROWS, c, some);
+                    CHECK_BITS(some[r % PIPIT_GROUP_ROWS], expected + c,
+                               n_cols - c < 32 ? n_cols - c : 32);
+                }
             }
             case_free(&w, file);
         }
