@@ -5,7 +5,7 @@
 // imports nothing but its memory.
 import { readFile } from "node:fs/promises";
 import v8 from "node:v8";
-import { builtModules, wasmFolder } from "../web/build.mjs";
+import { builtModules, trainingModules, wasmFolder } from "../web/build.mjs";
 
 // Node 20 can compile relaxed SIMD, but hides it.
 v8.setFlagsFromString("--experimental-wasm-relaxed-simd");
@@ -60,16 +60,20 @@ for (const line of (await read("web/exports.txt")).split("\n")) {
 const ours = [...reasons.keys()].filter((name) => name.startsWith("pipit_"));
 const linkers = [...reasons.keys()].filter((name) => name.startsWith("__"));
 
-const defined = definitions(await read("web/exports.c"));
+/** Of all modules, and of those that train. */
+const plain = definitions(await read("web/exports.c"));
+const training = definitions(await read("web/exports_train.c"));
+const defined = new Map([...plain, ...training]);
 const declared = declarations(await read("js-bindings/src/engine/exports.ts"));
-same("exports.c, exports.txt", defined.keys(), ours);
+same("exports*.c, exports.txt", defined.keys(), ours);
 same(
     "exports.ts, exports.txt",
     [...declared.keys(), "__heap_base"],
     reasons.keys(),
 );
 
-for (const name of builtModules) {
+for (const name of [...builtModules, ...trainingModules]) {
+    const here = trainingModules.includes(name) ? defined : plain;
     const bytes = await readFile(`${wasmFolder}/${name}`);
     const module = new WebAssembly.Module(bytes);
     const threaded = name.includes("-mt");
@@ -77,7 +81,7 @@ for (const name of builtModules) {
     same(
         `${name}, exports.txt`,
         exports.map((entry) => entry.name),
-        [...ours, ...(threaded ? linkers : ["__heap_base"])],
+        [...here.keys(), ...(threaded ? linkers : ["__heap_base"])],
     );
     const imports = WebAssembly.Module.imports(module);
     same(
@@ -92,7 +96,7 @@ for (const name of builtModules) {
         shared,
     });
     const instance = new WebAssembly.Instance(module, { env: { memory } });
-    for (const [method, count] of defined) {
+    for (const [method, count] of here) {
         const { length } = /** @type {Function} */ (instance.exports[method]);
         if (length !== count)
             failures.push(`${name}: ${method} takes ${length}, not ${count}`);
@@ -103,7 +107,8 @@ for (const name of builtModules) {
 
 for (const failure of failures) console.log(failure);
 console.log(
-    `${defined.size} functions in ${builtModules.length} modules, ` +
+    `${defined.size} functions in ` +
+        `${builtModules.length + trainingModules.length} modules, ` +
         `${failures.length} disagreements`,
 );
 process.exitCode = failures.length === 0 ? 0 : 1;

@@ -10,15 +10,16 @@ export const root = fileURLToPath(new URL("..", import.meta.url));
 export const wasmFolder = path.join(root, "build/wasm");
 const distFolder = path.join(root, "js-bindings/dist");
 
+const variants = ["simd128", "simd128-mt", "relaxed", "relaxed-mt"];
+const plainModules = variants.map((variant) => `pipit-${variant}.wasm`);
+/** The same with what trains. */
+export const trainingModules = variants.map(
+    (variant) => `pipit-train-${variant}.wasm`,
+);
 /** What is shipped; a page fetches one of them. */
-export const shippedModules = [
-    "pipit-simd128.wasm",
-    "pipit-simd128-mt.wasm",
-    "pipit-relaxed.wasm",
-    "pipit-relaxed-mt.wasm",
-];
-/** What is built: tests compare the others with it. */
-export const builtModules = ["pipit-scalar.wasm", ...shippedModules];
+export const shippedModules = [...plainModules, ...trainingModules];
+/** What is built to compute; tests compare the others with the first. */
+export const builtModules = ["pipit-scalar.wasm", ...plainModules];
 
 export class BuildError extends Error {}
 

@@ -10,7 +10,14 @@ import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { fileURLToPath } from "node:url";
-import { buildPackage, buildWasm, builtModules, npm, root } from "./build.mjs";
+import {
+    buildPackage,
+    buildWasm,
+    builtModules,
+    npm,
+    root,
+    trainingModules,
+} from "./build.mjs";
 import { cacheFolder } from "./toolchain.mjs";
 
 const CLI = "js-bindings/bin/pipit.js";
@@ -74,7 +81,9 @@ const steps = [
     {
         name: "wasm",
         inputs: ["CMakeLists.txt", "src", "web/cmake", ...cFilesIn("web")],
-        outputs: builtModules.map((name) => `build/wasm/${name}`),
+        outputs: [...builtModules, ...trainingModules].map(
+            (name) => `build/wasm/${name}`,
+        ),
         run: buildWasm,
     },
     {
@@ -84,7 +93,9 @@ const steps = [
                 (name) => `js-bindings/${name}`,
             ),
             ...["models/manifest.json", "package-lock.json", "web/build.mjs"],
-            ...builtModules.map((name) => `build/wasm/${name}`),
+            ...[...builtModules, ...trainingModules].map(
+                (name) => `build/wasm/${name}`,
+            ),
         ],
         outputs: ["js-bindings/dist/cli.js", "js-bindings/dist/index.node.js"],
         run: async (log) => {

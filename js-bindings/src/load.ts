@@ -42,14 +42,14 @@ async function startWorkers(
     threads: number,
     options: SourceOptions,
 ): Promise<Started> {
-    const { wasm, workerUrl } = options;
-    const module = await getModule(wasm);
+    const { wasm, workerUrl, training = false } = options;
+    const module = await getModule(wasm, training);
     const wanted = isThreaded(module) ? threads : 1;
     try {
         return await open({ module, threads: wanted, workerUrl });
     } catch (cause) {
         if (!isThreaded(module) || wasm) throw cause;
-        const plain = await packageModule(chooseModule(false));
+        const plain = await packageModule(chooseModule(false, training));
         return open({ module: plain, threads: 1, workerUrl });
     }
 }

@@ -67,6 +67,9 @@ export interface SourceOptions extends CancelOptions {
     /** The module instead of the package's own file. It has to be the variant
      * that the place would choose, see the README. */
     readonly wasm?: WasmSource | undefined;
+    /** Takes the module that can train too (`pipit/train`): some 15 kB more to
+     * fetch. */
+    readonly training?: boolean | undefined;
     /** Address of the package's worker.js where a bundler moved it. */
     readonly workerUrl?: string | URL | undefined;
 }

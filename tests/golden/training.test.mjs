@@ -58,7 +58,10 @@ describe("training against JAX", { skip }, () => {
     const data = skip ? {} : readJson(peerdata("lora", "tickets.json"));
     const log = skip ? {} : readJson(peerdata("lora", "log.json"));
     before(async () => {
-        model = await loadModel(/** @type {string} */ (file), { threads: 2 });
+        model = await loadModel(/** @type {string} */ (file), {
+            threads: 2,
+            training: true,
+        });
     });
     after(() => model?.close());
 
@@ -140,6 +143,7 @@ describe("training against JAX", { skip }, () => {
         });
         const other = await loadModel(/** @type {string} */ (file), {
             threads: 1,
+            training: true,
         });
         const resumed = await trainAdapter(other, examples, {
             ...settings,

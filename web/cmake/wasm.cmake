@@ -1,14 +1,18 @@
-# Five modules from the same sources. No JavaScript of Emscripten's is used: its
+# Nine modules from the same sources. No JavaScript of Emscripten's is used: its
 # clang compiles, wasm-ld links, and the only import of a module is env.memory.
 #
 #   pipit-scalar       no vector instructions; for tests
 #   pipit-simd128      one thread          pipit-simd128-mt   shared memory
 #   pipit-relaxed      one thread          pipit-relaxed-mt   shared memory
+#
+# and the last four again as pipit-train-…, which also export what trains.
 option(PIPIT_WASM_NAMES "Keep function names, for profilers" OFF)
 
 set(wasm_cmake ${CMAKE_CURRENT_LIST_DIR})
 file(GLOB pipit_web_sources CONFIGURE_DEPENDS
   ${CMAKE_CURRENT_SOURCE_DIR}/web/*.c)
+set(pipit_train_exports ${CMAKE_CURRENT_SOURCE_DIR}/web/exports_train.c)
+list(REMOVE_ITEM pipit_web_sources ${pipit_train_exports})
 
 # Emscripten knows where its parts are.
 function(em_config key out)
@@ -68,8 +72,29 @@ else()
 endif()
 
 set(wasm_outputs "")
+# Links <name>.wasm from those object libraries.
+function(link_module name)
+  cmake_parse_arguments(PARSE_ARGV 1 l "" "" "OBJECTS;LINK;OPT")
+  set(objects "")
+  foreach(library ${l_OBJECTS})
+    list(APPEND objects $<TARGET_OBJECTS:${library}>)
+  endforeach()
+  set(out ${CMAKE_CURRENT_BINARY_DIR}/${name}.wasm)
+  set(linked ${CMAKE_CURRENT_BINARY_DIR}/${name}.linked.wasm)
+  add_custom_command(OUTPUT ${out}
+    COMMAND ${PIPIT_WASM_LD} -o ${linked} ${objects} ${link_flags} ${l_LINK}
+    COMMAND ${PIPIT_NODE} ${wasm_cmake}/check-imports.mjs ${linked}
+    COMMAND ${PIPIT_WASM_OPT} ${opt_flags} ${l_OPT} ${linked} -o ${out}
+    COMMAND ${CMAKE_COMMAND} -E rm -f ${linked}
+    DEPENDS ${l_OBJECTS} ${objects} ${wasm_cmake}/check-imports.mjs
+    COMMENT "Linking ${name}.wasm"
+    COMMAND_EXPAND_LISTS VERBATIM)
+  set(wasm_outputs ${wasm_outputs} ${out} PARENT_SCOPE)
+endfunction()
+
+# TRAIN: links the module that trains too.
 function(add_module name)
-  cmake_parse_arguments(PARSE_ARGV 1 m "THREADS" ""
+  cmake_parse_arguments(PARSE_ARGV 1 m "THREADS;TRAIN" ""
     "SOURCES;FLAGS;DEFINITIONS;OPT")
   set(libs -lc -lcompiler_rt)
   if(m_THREADS)
@@ -79,25 +104,23 @@ function(add_module name)
     list(APPEND m_DEFINITIONS PIPIT_WASM_THREADS=1)
     list(APPEND m_OPT --enable-threads)
   endif()
+  set(link LINK ${threads} -L${PIPIT_WASM_LIBS} ${libs} OPT ${m_OPT})
   add_library(${name}-objects OBJECT ${pipit_sources} ${pipit_web_sources}
     ${pipit_scalar_sources} ${m_SOURCES})
-  target_include_directories(${name}-objects PRIVATE ${src})
-  target_compile_options(${name}-objects PRIVATE ${wasm_flags} ${m_FLAGS})
-  target_compile_definitions(${name}-objects PRIVATE
-    PIPIT_WASM=1 ${m_DEFINITIONS})
-  set(out ${CMAKE_CURRENT_BINARY_DIR}/${name}.wasm)
-  set(linked ${CMAKE_CURRENT_BINARY_DIR}/${name}.linked.wasm)
-  add_custom_command(OUTPUT ${out}
-    COMMAND ${PIPIT_WASM_LD} -o ${linked} $<TARGET_OBJECTS:${name}-objects>
-      ${link_flags} ${threads} -L${PIPIT_WASM_LIBS} ${libs}
-    COMMAND ${PIPIT_NODE} ${wasm_cmake}/check-imports.mjs ${linked}
-    COMMAND ${PIPIT_WASM_OPT} ${opt_flags} ${m_OPT} ${linked} -o ${out}
-    COMMAND ${CMAKE_COMMAND} -E rm -f ${linked}
-    DEPENDS ${name}-objects $<TARGET_OBJECTS:${name}-objects>
-      ${wasm_cmake}/check-imports.mjs
-    COMMENT "Linking ${name}.wasm"
-    COMMAND_EXPAND_LISTS VERBATIM)
-  set(wasm_outputs ${wasm_outputs} ${out} PARENT_SCOPE)
+  add_library(${name}-train-objects OBJECT ${pipit_train_exports})
+  foreach(library ${name}-objects ${name}-train-objects)
+    target_include_directories(${library} PRIVATE ${src})
+    target_compile_options(${library} PRIVATE ${wasm_flags} ${m_FLAGS})
+    target_compile_definitions(${library} PRIVATE
+      PIPIT_WASM=1 ${m_DEFINITIONS})
+  endforeach()
+  link_module(${name} OBJECTS ${name}-objects ${link})
+  if(m_TRAIN)
+    string(REPLACE "pipit-" "pipit-train-" train_name ${name})
+    link_module(${train_name}
+      OBJECTS ${name}-objects ${name}-train-objects ${link})
+  endif()
+  set(wasm_outputs ${wasm_outputs} PARENT_SCOPE)
 endfunction()
 
 set(simd128
@@ -125,10 +148,10 @@ set_source_files_properties(${pipit_simd128_sources} ${pipit_relaxed_sources}
 
 if(pipit_web_sources)
   add_module(pipit-scalar)
-  add_module(pipit-simd128 ${simd128})
-  add_module(pipit-simd128-mt ${simd128} THREADS)
-  add_module(pipit-relaxed ${relaxed})
-  add_module(pipit-relaxed-mt ${relaxed} THREADS)
+  add_module(pipit-simd128 ${simd128} TRAIN)
+  add_module(pipit-simd128-mt ${simd128} THREADS TRAIN)
+  add_module(pipit-relaxed ${relaxed} TRAIN)
+  add_module(pipit-relaxed-mt ${relaxed} THREADS TRAIN)
   add_custom_target(modules ALL DEPENDS ${wasm_outputs})
   include(tests/kernels/wasm.cmake)
 else()

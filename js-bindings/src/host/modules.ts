@@ -22,14 +22,18 @@ function validates(bytes: readonly number[]): boolean {
     return WebAssembly.validate(Uint8Array.from(bytes));
 }
 
-export function chooseModule(threads = canShareMemory()): WasmName {
+export function chooseModule(
+    threads = canShareMemory(),
+    training = false,
+): WasmName {
     if (typeof WebAssembly !== "object" || !validates(simd128))
         throw new PipitError(
             "environment",
             "this place has no WebAssembly with SIMD (128 bits)",
         );
     const arithmetic = validates(relaxed) ? "relaxed" : "simd128";
-    return `pipit-${arithmetic}${threads ? "-mt" : ""}`;
+    const kind = training ? "train-" : "";
+    return `pipit-${kind}${arithmetic}${threads ? "-mt" : ""}` as WasmName;
 }
 
 async function compileResponse(
@@ -83,6 +87,9 @@ export function packageModule(name: WasmName): Promise<WebAssembly.Module> {
 /** The caller's module, or the package's own. */
 export function getModule(
     given: WasmSource | undefined,
+    training = false,
 ): Promise<WebAssembly.Module> {
-    return given ? compile(given) : packageModule(chooseModule());
+    return given
+        ? compile(given)
+        : packageModule(chooseModule(canShareMemory(), training));
 }

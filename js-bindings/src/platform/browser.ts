@@ -30,6 +30,14 @@ const wasmUrls = {
     "pipit-relaxed": () => new URL("./pipit-relaxed.wasm", import.meta.url),
     "pipit-relaxed-mt": () =>
         new URL("./pipit-relaxed-mt.wasm", import.meta.url),
+    "pipit-train-simd128": () =>
+        new URL("./pipit-train-simd128.wasm", import.meta.url),
+    "pipit-train-simd128-mt": () =>
+        new URL("./pipit-train-simd128-mt.wasm", import.meta.url),
+    "pipit-train-relaxed": () =>
+        new URL("./pipit-train-relaxed.wasm", import.meta.url),
+    "pipit-train-relaxed-mt": () =>
+        new URL("./pipit-train-relaxed-mt.wasm", import.meta.url),
 };
 
 export const startWorker: Platform["startWorker"] = (program, url) => {

@@ -58,5 +58,6 @@ export interface Platform {
     openStored(key: string): Promise<ByteSource>;
 }
 
-export type WasmName =
-    "pipit-simd128" | "pipit-simd128-mt" | "pipit-relaxed" | "pipit-relaxed-mt";
+type Variant = "simd128" | "simd128-mt" | "relaxed" | "relaxed-mt";
+/** Those with "train" also have what trains. */
+export type WasmName = `pipit-${Variant}` | `pipit-train-${Variant}`;

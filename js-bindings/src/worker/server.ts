@@ -316,6 +316,12 @@ export class Server {
     };
 
     #openTrainer(args: Args<"trainOpen">): Result<"trainOpen"> {
+        if (!("pipit_trainer_open" in this.#instance.x))
+            throw new PipitError(
+                "unsupported",
+                "this model's module can't train: load the model with " +
+                    "{ training: true }",
+            );
         const { pointer } = this.#model;
         const bytes = TrainerHandle.measure(
             this.#instance,
