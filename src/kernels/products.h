@@ -769,7 +769,7 @@ static void multiply_tiles(const pipit_matrix *w, uint32_t g0, uint32_t g1,
         const vec_form f = {                                                \
             PIPIT_CODE_##code, PIPIT_SCALES_##scales, bits,  offset,        \
             has_min,           subs,                  bytes, scales_at,     \
-            mins_at,           quants_at,             (bits) == 4 || (bits) == 8 ? 4 : 2};                                  \
+            mins_at,           quants_at,             1};                                  \
         vec_rows(&f, w, g0, g1, blocks, y);                                 \
     }
 VEC_TYPES(VEC_FUNCTION)

@@ -56,9 +56,10 @@ for (const [name, work] of Object.entries(macs)) {
 }
 const head = TOKENS.map((n) => `${n} tok`.padStart(12));
 console.log(`${" ".repeat(24)}${head.join("")}`);
-for (let i = 1; exports.bench_name(i) !== 0; i++)
+for (let i = 0; exports.bench_name(i) !== 0; i++)
     for (const [type, id] of Object.entries(types)) {
         if (only && !only.split(",").includes(type)) continue;
+        if (text(exports.bench_name(i)) === "scalar") continue;
         const rates = TOKENS.map((tokens) =>
             best(
                 exports.bench_run,
