@@ -59,6 +59,10 @@ const packagePlugin = (/** @type {string} */ path) => ({
             { filter: /^\.\.\/(index|errors|version)\.js$/ },
             () => ({ path, external: true }),
         );
+        build.onResolve({ filter: /^\.\.\/store\/models\.js$/ }, () => ({
+            path: path.replace("index", "models"),
+            external: true,
+        }));
     },
 });
 
@@ -131,6 +135,16 @@ const builds = [
         ...pages,
         entryPoints: { models: "src/store/models.ts" },
         plugins: [packagePlugin("./index.js"), manifestPlugin("sums")],
+    }),
+    esbuild.build({
+        ...pages,
+        entryPoints: { "prompt-api": "src/prompt-api/index.ts" },
+        plugins: [packagePlugin("./index.js"), manifestPlugin("sums")],
+    }),
+    esbuild.build({
+        ...node,
+        entryPoints: { "prompt-api.node": "src/prompt-api/index.ts" },
+        plugins: [packagePlugin("./index.node.js"), manifestPlugin(false)],
     }),
     esbuild.build({
         ...pages,
