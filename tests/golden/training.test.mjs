@@ -163,6 +163,31 @@ describe("training against JAX", { skip }, () => {
         assert.equal(hash(resumed.bytes), hash(whole.bytes));
     });
 
+    test("a chat is learned as the reference's tokens", async () => {
+        const settings = { batchSize: 2, rank: 2, precise: false };
+        const some = data.train.slice(0, 2);
+        const tokens = await trainAdapter(
+            model,
+            some.map((/** @type {any} */ { prompt, answer }) => ({
+                prompt,
+                completion: answer,
+            })),
+            settings,
+        );
+        const chats = await trainAdapter(
+            model,
+            some.map((/** @type {any} */ { message, answer_text }) => ({
+                messages: [
+                    { role: "system", content: data.system },
+                    { role: "user", content: message },
+                    { role: "assistant", content: answer_text },
+                ],
+            })),
+            settings,
+        );
+        assert.deepEqual(chats.losses, tokens.losses);
+    });
+
     test("memory is told, and below 150 MB for 4 x 104 tokens", async (t) => {
         const { bytes } = await model.connection.call("trainOpen", {
             options: options(false),
