@@ -512,7 +512,8 @@ typedef struct pipit_training_options {
     float beta1, beta2, epsilon, decay;
     float clip;          /* of the gradients' norm over all; 0: never */
 } pipit_training_options;
-/* Rank 8, alpha 16, all seven, AdamW (0.9, 0.999, 1e-8, no decay), no clip. */
+/* Rank 8, alpha 16, all seven, precise, AdamW (0.9, 0.999, 1e-8, no decay), no
+ * clip. */
 void pipit_training_defaults(pipit_training_options *out);
 
 /* Bytes that a trainer would take. PIPIT_E_UNSUPPORTED names what of the model's

@@ -41,7 +41,7 @@ struct pipit_trainer {
 void pipit_training_defaults(pipit_training_options *out) {
     *out = (pipit_training_options){
         .rank = 8, .alpha = 16, .targets = (1u << PIPIT_N_TARGETS) - 1,
-        .max_length = 512, .max_rows = 512, .beta1 = 0.9f, .beta2 = 0.999f,
+        .max_length = 512, .max_rows = 512, .precise = true, .beta1 = 0.9f, .beta2 = 0.999f,
         .epsilon = 1e-8f};
 }
 

@@ -9,8 +9,8 @@ import { gzipSync } from "node:zlib";
  * is rendered, beside or after the weights: it is Python's semantics, 8 kB more
  * than the library alone, which renders a tenth of the reference differently.
  * Adapters and training are 14 kB of the module, which a page has one of. */
-const LIMIT_BEFORE = 150_000;
-const LIMIT = 173_000;
+const LIMIT_BEFORE = 152_000;
+const LIMIT = 175_000;
 const LATER = "template.js";
 
 const dist = fileURLToPath(new URL("../js-bindings/dist", import.meta.url));

@@ -99,6 +99,7 @@ static pipit_training_options options(void) {
     o.max_length = 14;
     o.max_rows = 16;
     o.seed = 5;
+    o.precise = false;
     return o;
 }
 

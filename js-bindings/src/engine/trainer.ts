@@ -46,6 +46,8 @@ export class TrainerHandle {
         this.#throwIfBusy();
         const { heap } = this.#instance;
         const { tokens, isAnswer, lengths } = args;
+        if (isAnswer.length !== tokens.length)
+            throw new PipitError("invalid-argument", "a mask of wrong length");
         const bytes = 4 * (tokens.length + lengths.length) + isAnswer.length;
         const block = heap.alloc<Bytes>(bytes);
         this.#busy = true;
@@ -64,7 +66,7 @@ export class TrainerHandle {
     }
 
     async #run(
-        { tokens, isAnswer, lengths, kind, rate }: Args<"trainStep">,
+        { tokens, lengths, kind, rate }: Args<"trainStep">,
         block: Bytes,
         task: Task,
     ): Promise<TrainingResult> {
@@ -81,8 +83,6 @@ export class TrainerHandle {
                 error,
             ),
         );
-        if (isAnswer.length !== tokens.length)
-            throw new PipitError("invalid-argument", "a mask of wrong length");
         for (;;) {
             const status = x.pipit_trainer_step(this.#pointer);
             this.#instance.checkThat(

@@ -91,8 +91,17 @@ async function textTokens(
 ): Promise<ArrayLike<number>> {
     if (typeof text === "string")
         return model.tokenize(text, { addSpecial, parseSpecial: false });
-    if (ArrayBuffer.isView(text) || Array.isArray(text)) return text;
-    return refuse("prompt and completion are texts or tokens");
+    if (!ArrayBuffer.isView(text) && !Array.isArray(text))
+        return refuse("prompt and completion are texts or tokens");
+    const tokens = Array.from(text as ArrayLike<number>);
+    const { vocabularySize } = model;
+    for (const token of tokens)
+        if (!Number.isInteger(token) || token < 0 || token >= vocabularySize)
+            throw new PipitError(
+                "invalid-token",
+                `token ${token} is outside the vocabulary`,
+            );
+    return tokens;
 }
 
 async function completion(

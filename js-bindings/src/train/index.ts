@@ -60,7 +60,7 @@ function settingsOf(model: Model, options: TrainingOptions) {
         seed: atLeastZero("seed", options.seed ?? 0),
         shuffle: options.shuffle ?? true,
         clip: atLeastZero("clip", options.clip ?? 1),
-        precise: options.precise ?? false,
+        precise: options.precise ?? true,
     };
 }
 

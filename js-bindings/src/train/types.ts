@@ -69,7 +69,8 @@ export interface TrainingOptions {
     readonly validation?: readonly TrainingExample[] | number | undefined;
     /** Largest norm of the gradients; 1. 0: never clipped. */
     readonly clip?: number | undefined;
-    /** Floats instead of 8-bit activations forward: slower, a little truer. */
+    /** Floats throughout; true. false: 8-bit activations forward, as sessions
+     * have them, for half the time and a loss that differs by some percent. */
     readonly precise?: boolean | undefined;
     readonly signal?: AbortSignal | undefined;
     /** After each step. The next waits for what it returns: to pause, return a

@@ -1,0 +1,89 @@
+// Training from the package: examples of each kind, what is refused, a break.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { measureTraining, trainAdapter } from "pipit/train";
+import { openTiny, rejects, someTokens } from "./support.mjs";
+
+const examples = Array.from({ length: 7 }, (_, i) => ({
+    prompt: someTokens(12 + i),
+    completion: someTokens(20 + i).subarray(14),
+}));
+const options = { rank: 2, batchSize: 3, learningRate: 0.02, maxLength: 64 };
+
+test("the loss falls, and a break changes no bit", async (t) => {
+    const model = await openTiny(t, { type: "Q4_0" });
+    /** @type {Uint8Array[]} */
+    const checkpoints = [];
+    /** @type {number[]} */
+    const steps = [];
+    const settings = {
+        ...options,
+        epochs: 4,
+        validation: examples.slice(0, 2),
+    };
+    const whole = await trainAdapter(model, examples, {
+        ...settings,
+        checkpointEvery: 4,
+        onCheckpoint: (bytes) => checkpoints.push(bytes),
+        onProgress: ({ step, loss, secondsLeft }) => {
+            assert.ok(loss > 0 && secondsLeft >= 0);
+            steps.push(step);
+        },
+    });
+    assert.deepEqual(
+        steps,
+        Array.from({ length: 12 }, (_, i) => i + 1),
+    );
+    assert.equal(whole.validationLosses.length, 4);
+    assert.ok(whole.validationLosses[3] < whole.validationLosses[0]);
+    assert.equal(
+        whole.memory,
+        await measureTraining(model, examples, settings),
+    );
+    const resumed = await trainAdapter(model, examples, {
+        ...settings,
+        resume: checkpoints[1],
+    });
+    assert.deepEqual(resumed, {
+        ...whole,
+        tokensPerSecond: resumed.tokensPerSecond,
+    });
+    const other = { ...settings, resume: checkpoints[0], rank: 3 };
+    await rejects(trainAdapter(model, examples, other), "invalid-argument");
+});
+
+test("what can't be learned is named by its line", async (t) => {
+    const model = await openTiny(t, { type: "Q4_0" });
+    const good = examples[0];
+    const train = (/** @type {any[]} */ list, more = {}) =>
+        trainAdapter(model, list, { ...options, ...more });
+    await rejects(train([]), "invalid-argument");
+    await rejects(train([good, { prompt: "a" }]), "invalid-argument", /line 2/);
+    await rejects(
+        train([good, good, { prompt: [1], completion: [] }]),
+        "invalid-argument",
+        /line 3/,
+    );
+    const long = { prompt: someTokens(80), completion: [1] };
+    await rejects(train([long]), "context-overflow", /line 1/);
+    const wild = { prompt: [1], completion: [1e6] };
+    await rejects(train([good, wild]), "invalid-token", /line 2/);
+    await rejects(train([good], { rank: 1000 }), "invalid-argument", /rank/);
+    await rejects(train([good], { resume: new Uint8Array(9) }), "invalid-file");
+});
+
+test("an aborted training leaves the model and lets another begin", async (t) => {
+    const model = await openTiny(t, { type: "Q4_0" });
+    const controller = new AbortController();
+    const stopped = trainAdapter(model, examples, {
+        ...options,
+        epochs: 50,
+        signal: controller.signal,
+        onProgress: ({ step }) => {
+            if (step === 3) controller.abort();
+        },
+    });
+    await rejects(stopped, "aborted");
+    const { losses } = await trainAdapter(model, examples, options);
+    assert.equal(losses.length, 3);
+});
