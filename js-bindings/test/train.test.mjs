@@ -4,6 +4,8 @@ import { test } from "node:test";
 import { measureTraining, trainAdapter } from "pipit/train";
 import { openTiny, rejects, someTokens } from "./support.mjs";
 
+const trains = { threads: 1, training: true };
+
 const examples = Array.from({ length: 7 }, (_, i) => ({
     prompt: someTokens(12 + i),
     completion: someTokens(20 + i).subarray(14),
@@ -11,7 +13,7 @@ const examples = Array.from({ length: 7 }, (_, i) => ({
 const options = { rank: 2, batchSize: 3, learningRate: 0.02, maxLength: 64 };
 
 test("the loss falls, and a break changes no bit", async (t) => {
-    const model = await openTiny(t, { type: "Q4_0" });
+    const model = await openTiny(t, { type: "Q4_0" }, trains);
     /** @type {Uint8Array[]} */
     const checkpoints = [];
     /** @type {number[]} */
@@ -53,7 +55,7 @@ test("the loss falls, and a break changes no bit", async (t) => {
 });
 
 test("what can't be learned is named by its line", async (t) => {
-    const model = await openTiny(t, { type: "Q4_0" });
+    const model = await openTiny(t, { type: "Q4_0" }, trains);
     const good = examples[0];
     const train = (/** @type {any[]} */ list, more = {}) =>
         trainAdapter(model, list, { ...options, ...more });
@@ -73,7 +75,7 @@ test("what can't be learned is named by its line", async (t) => {
 });
 
 test("an aborted training leaves the model and lets another begin", async (t) => {
-    const model = await openTiny(t, { type: "Q4_0" });
+    const model = await openTiny(t, { type: "Q4_0" }, trains);
     const controller = new AbortController();
     const stopped = trainAdapter(model, examples, {
         ...options,
@@ -86,4 +88,13 @@ test("an aborted training leaves the model and lets another begin", async (t) =>
     await rejects(stopped, "aborted");
     const { losses } = await trainAdapter(model, examples, options);
     assert.equal(losses.length, 3);
+});
+
+test("a model that was not loaded for it refuses", async (t) => {
+    const model = await openTiny(t, { type: "Q4_0" });
+    await rejects(
+        trainAdapter(model, [{ prompt: "the cat", completion: " on" }]),
+        "unsupported",
+        /training: true/,
+    );
 });
