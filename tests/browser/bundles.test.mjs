@@ -97,7 +97,7 @@ describe("bundles", { skip: withoutBrowser }, () => {
             build: { outDir: page, emptyOutDir: true },
         });
         const assets = await readdir(join(page, "assets"));
-        assert.equal(assets.filter((n) => n.endsWith(".wasm")).length, 4);
+        assert.equal(assets.filter((n) => n.endsWith(".wasm")).length, 8);
         for (const isolation of [true, false]) {
             const opened = await openPage(t, { page, isolation });
             const { threads } = await chatIn(opened);
