@@ -169,17 +169,6 @@ const builds = [
     }),
     esbuild.build({ ...pages, entryPoints: { peft: "src/peft.ts" } }),
     esbuild.build({
-        ...pages,
-        entryPoints: { train: "src/train/index.ts" },
-        plugins: [packagePlugin("./index.js"), manifestPlugin("addresses")],
-    }),
-    esbuild.build({
-        ...node,
-        entryPoints: { "train.node": "src/train/index.ts" },
-        plugins: [packagePlugin("./index.node.js"), manifestPlugin(false)],
-    }),
-    esbuild.build({ ...pages, entryPoints: { peft: "src/peft.ts" } }),
-    esbuild.build({
         ...node,
         entryPoints: { "models.node": "src/node/store.ts" },
         plugins: [packagePlugin("./index.node.js"), manifestPlugin(false)],
