@@ -1,7 +1,5 @@
 #include "pass.h"
 
-#include "forward.h"
-
 uint64_t pipit_layer_weights(const pipit_hparams *h,
                              const pipit_layer_params *p) {
     uint64_t heads = 2u * (uint64_t)h->n_heads + 2u * p->n_kv_heads;
@@ -103,6 +101,7 @@ void pipit_pass_carve(const pipit_hparams *h, const pipit_layer_params *layers,
     memset(pass, 0, sizeof *pass);
     pass->n_batch = n;
     set_strides(h, layers, kernels, n_context, pass, &max_cols);
+    pass->runs = pipit_arena_take(arena, n, sizeof *pass->runs);
     pass->x = take_rows(arena, n, pass->embd_stride);
     pass->h = take_rows(arena, n, pass->row_stride);
     pass->y = take_rows(arena, n, pass->embd_stride);

@@ -2,6 +2,9 @@
  * tokens and logits, measured once and carved from the session's block, so that
  * nothing is allocated while evaluating.
  *
+ * Its rows may be those of several sessions of the model, which then share one
+ * reading of the weights: what depends on a row's session is in its run.
+ *
  * Strides are in floats and multiples of 4, since kernels write whole groups. */
 #ifndef PIPIT_PASS_H
 #define PIPIT_PASS_H
@@ -52,6 +55,17 @@ typedef struct pipit_mixture {
     size_t router_stride;
 } pipit_mixture;
 
+/* Rows that follow one another in one session: tokens at positions start,
+ * start + 1, … */
+typedef struct pipit_run {
+    const struct pipit_pass *of; /* the session's own: its cache, angles, scores */
+    const uint32_t *tokens;
+    uint32_t n_tokens, start;
+    uint32_t first;     /* of its rows */
+    uint32_t logit_row; /* first of its tokens whose logits are wanted */
+    float *logits;      /* (n_tokens - logit_row, vocab_stride), or NULL */
+} pipit_run;
+
 typedef struct pipit_pass {
     const pipit_model *model;
     pipit_kvcache *kv;
@@ -60,11 +74,10 @@ typedef struct pipit_pass {
     pipit_adaptation adaptation; /* n 0: none */
     uint32_t n_batch; /* rows there is room for */
 
-    /* the batch: n_tokens tokens at positions start, start + 1, … */
-    const uint32_t *tokens;
-    uint32_t n_tokens, start;
-    uint32_t logit_row; /* first row whose logits are wanted */
-    float *logits;      /* (n_tokens - logit_row, vocab_stride), or NULL */
+    /* the batch */
+    pipit_run *runs;   /* (n_batch) */
+    uint32_t n_runs;
+    uint32_t n_tokens; /* rows of all runs */
 
     float *x;     /* (n, embd_stride) the residual stream */
     float *h;     /* (n, row_stride) normed rows */
@@ -91,6 +104,12 @@ uint64_t pipit_layer_weights(const pipit_hparams *h,
 uint32_t pipit_pass_batch(const pipit_hparams *h,
                           const pipit_layer_params *layers,
                           uint32_t n_context);
+
+static inline const pipit_run *pipit_run_of(const pipit_pass *p, uint32_t row) {
+    const pipit_run *run = p->runs;
+    while (row - run->first >= run->n_tokens) run++;
+    return run;
+}
 
 static inline size_t pipit_vocab_stride(const pipit_hparams *h) {
     return ((size_t)h->n_vocab + 3) & ~(size_t)3;

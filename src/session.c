@@ -3,6 +3,8 @@
 #define DEFAULT_CONTEXT 4096u
 /* Tokens from which on a copy is quicker than evaluating them. */
 #define WORTH_COPYING 8u
+/* Tokens that a session may bring to a pass it shares: others wait for them. */
+#define MOST_SHARED 16u
 
 struct pipit_session {
     pipit_model *model;
@@ -16,8 +18,11 @@ struct pipit_session {
     uint32_t n_cached, length, target;
     uint32_t high_water;  /* positions ever written since the cache was empty */
     uint32_t batch_begin; /* length when the evaluation began */
-    bool in_batch;        /* the pass is between two steps of a batch */
-    pipit_progress progress;
+    /* Whose pass, between two steps of a batch, has tokens of this session;
+     * NULL: none. All that are in it leave together. */
+    pipit_session *lead;
+    uint32_t batch_end; /* n_cached after it */
+    pipit_progress progress; /* of the own pass */
     float *last_logits; /* (vocab_stride) */
     float *all_logits;  /* (n, vocab_stride) or NULL, a block of its own */
     size_t all_logits_bytes; /* 0: they are somebody else's */
@@ -134,13 +139,18 @@ static void drop_all_logits(pipit_session *s) {
     s->n_logits = 0;
 }
 
+/* Others who share the batch begin it anew: it has not changed what they hold. */
 static void drop_pending(pipit_session *s) {
+    const pipit_session *lead = s->lead;
     s->target = s->length;
-    s->in_batch = false;
+    if (!lead) return;
+    for (pipit_session *o = s->model->sessions; o; o = o->next)
+        if (o->lead == lead) o->lead = NULL;
 }
 
 void pipit_session_close(pipit_session *session) {
     if (!session) return;
+    drop_pending(session);
     pipit_session **at = &session->model->sessions;
     while (*at != session) at = &(*at)->next;
     *at = session->next;
@@ -248,46 +258,87 @@ void pipit_session_settle(pipit_session *session, uint32_t n) {
     s->n_logits = 1;
 }
 
-/* The next batch of what is pending, and which logits it is to leave. */
-static void begin_batch(pipit_session *s) {
-    pipit_pass *p = &s->pass;
+/* The next of what is pending, and which logits it is to leave, as rows of
+ * lead's pass. */
+static void add_run(pipit_session *lead, pipit_session *s) {
+    pipit_pass *p = &lead->pass;
     uint32_t left = s->target - s->n_cached;
-    p->start = s->n_cached;
-    p->tokens = s->tokens + s->n_cached;
-    p->n_tokens = pipit_min_u32(left, p->n_batch);
-    p->logits = NULL;
-    p->logit_row = 0;
-    uint32_t end = p->start + p->n_tokens;
+    pipit_run run = {.of = &s->pass, .tokens = s->tokens + s->n_cached,
+                     .start = s->n_cached, .first = p->n_tokens};
+    run.n_tokens = pipit_min_u32(left, p->n_batch - p->n_tokens);
+    uint32_t end = run.start + run.n_tokens;
     if (s->all_logits && end > s->batch_begin) {
-        uint32_t first = p->start > s->batch_begin ? p->start : s->batch_begin;
-        p->logit_row = first - p->start;
-        p->logits = s->all_logits +
-                    (size_t)(first - s->batch_begin) * p->vocab_stride;
+        uint32_t first = run.start > s->batch_begin ? run.start : s->batch_begin;
+        run.logit_row = first - run.start;
+        run.logits = s->all_logits +
+                     (size_t)(first - s->batch_begin) * p->vocab_stride;
     } else if (end == s->target) {
-        p->logit_row = p->n_tokens - 1;
-        p->logits = s->last_logits;
+        run.logit_row = run.n_tokens - 1;
+        run.logits = s->last_logits;
     }
-    s->progress = (pipit_progress){0, 0};
-    s->in_batch = true;
+    p->runs[p->n_runs++] = run;
+    p->n_tokens += run.n_tokens;
+    s->lead = lead;
+    s->batch_end = end;
     if (end > s->high_water) s->high_water = end;
 }
 
+static void begin_batch(pipit_session *s) {
+    s->pass.n_runs = s->pass.n_tokens = 0;
+    s->progress = (pipit_progress){0, 0};
+    add_run(s, s);
+}
+
 static void end_batch(pipit_session *s) {
-    s->in_batch = false;
-    s->n_cached = s->pass.start + s->pass.n_tokens;
+    s->lead = NULL;
+    s->n_cached = s->batch_end;
     if (s->n_cached > s->length) s->length = s->n_cached;
     if (s->n_cached == s->target)
         s->n_logits = s->all_logits ? s->target - s->batch_begin : 1;
+}
+
+bool pipit_session_is_pending(const pipit_session *session) {
+    return session->target != session->length;
+}
+
+bool pipit_session_in_batch(const pipit_session *session) {
+    return session->lead != NULL;
+}
+
+static bool same_adapters(const pipit_adaptation *a,
+                          const pipit_adaptation *b) {
+    if (a->n != b->n) return false;
+    for (uint32_t i = 0; i < a->n; i++)
+        if (a->active[i].adapter != b->active[i].adapter ||
+            a->active[i].scale != b->active[i].scale)
+            return false;
+    return true;
+}
+
+bool pipit_session_join(pipit_session *session, pipit_session *other) {
+    if (!session->lead) begin_batch(session);
+    const pipit_session *lead = session->lead;
+    const pipit_pass *p = &lead->pass;
+    uint32_t left = other->target - other->n_cached;
+    uint32_t room = pipit_min_u32(p->n_batch - p->n_tokens, MOST_SHARED);
+    if (other->lead || !pipit_session_is_pending(other) || left > room ||
+        lead->progress.layer > 0 || p->runs->n_tokens > MOST_SHARED ||
+        other->model != lead->model ||
+        !same_adapters(&other->pass.adaptation, &p->adaptation))
+        return false;
+    add_run(session->lead, other);
+    return true;
 }
 
 pipit_status pipit_session_step(pipit_session *session) {
     if (!session) return PIPIT_E_ARGUMENT;
     if (session->target == session->length)
         return session->n_logits > 0 ? PIPIT_OK : PIPIT_E_STATE;
-    if (!session->in_batch) begin_batch(session);
-    if (!pipit_forward_step(&session->pass, &session->progress))
-        return PIPIT_PENDING;
-    end_batch(session);
+    if (!session->lead) begin_batch(session);
+    pipit_session *lead = session->lead;
+    if (!pipit_forward_step(&lead->pass, &lead->progress)) return PIPIT_PENDING;
+    for (pipit_session *o = session->model->sessions; o; o = o->next)
+        if (o->lead == lead) end_batch(o);
     return session->n_cached == session->target ? PIPIT_OK : PIPIT_PENDING;
 }
 
@@ -324,16 +375,6 @@ pipit_status pipit_session_rewind(pipit_session *session, size_t n) {
 }
 
 /* ---- adapters ----------------------------------------------------------- */
-
-static bool same_adapters(const pipit_adaptation *a,
-                          const pipit_adaptation *b) {
-    if (a->n != b->n) return false;
-    for (uint32_t i = 0; i < a->n; i++)
-        if (a->active[i].adapter != b->active[i].adapter ||
-            a->active[i].scale != b->active[i].scale)
-            return false;
-    return true;
-}
 
 static pipit_status check_adapter(const pipit_session *s,
                                   pipit_adapter *const *adapters,
