@@ -47,8 +47,7 @@ static void place_item(const pipit_pass *p, uint32_t layer, uint32_t token,
                        uint32_t kv_head) {
     const pipit_hparams *h = &p->model->h;
     const pipit_layer *l = &p->model->layers[layer];
-    const pipit_run *run = pipit_run_of(p, token);
-    const pipit_kvcache *kv = run->of->kv;
+    const pipit_kvcache *kv = p->rows[token].of->kv;
     const pipit_kv_layer *cache = &kv->layers[layer];
     uint32_t dim = h->head_dim, group = h->n_heads / l->params.n_kv_heads;
     head_rows rows = rows_of(p, l, token, kv_head);
@@ -64,10 +63,9 @@ static void place_item(const pipit_pass *p, uint32_t layer, uint32_t token,
                    wide ? NULL : l->attn_q_norm);
     place_head(p, l, token, rows.k, wide ? NULL : l->attn_k_norm);
     size_t start = kv_head * cache->head_bytes;
-    uint32_t pos = run->start + token - run->first;
     p->kernels->kv_store(rows.k, rows.v, dim, kv->type,
-                         pipit_kv_slot(cache, pos), cache->keys + start,
-                         cache->values + start);
+                         pipit_kv_slot(cache, p->rows[token].pos),
+                         cache->keys + start, cache->values + start);
 }
 
 void pipit_attention_norm_wide(pipit_pass *pass, uint32_t layer,
@@ -85,29 +83,28 @@ void pipit_attention_norm_wide(pipit_pass *pass, uint32_t layer,
 
 void pipit_attention_place(pipit_pass *pass, uint32_t layer, uint32_t thread,
                            uint32_t n_threads) {
-    const pipit_layer *l = &pass->model->layers[layer];
-    uint32_t n_kv = l->params.n_kv_heads, begin, end;
+    uint32_t n_kv = pass->model->layers[layer].params.n_kv_heads, begin, end;
     /* By KV head first: two positions of one head may share a group of four. */
     pipit_split(n_kv * pass->n_tokens, thread, n_threads, &begin, &end);
     for (uint32_t i = begin; i < end; i++)
         place_item(pass, layer, i % pass->n_tokens, i / pass->n_tokens);
 }
 
-/* Tokens [token, token + n_tokens) of a run times heads [head, head + n_heads). */
+/* Tokens [token, token + n_tokens) times heads [head, head + n_heads). */
 typedef struct attn_item {
-    const pipit_run *run;
     uint32_t token, n_tokens, head, n_heads, kv_head;
 } attn_item;
 
-typedef struct attn_plan { /* of one run */
+typedef struct attn_plan { /* of one session's rows */
+    uint32_t token, n_tokens;
     uint32_t group;          /* heads per KV head */
     uint32_t heads_per_item, tokens_per_item;
     uint32_t n_head_parts, n_token_parts, n_items;
 } attn_plan;
 
 static attn_plan make_plan(const pipit_pass *p, const pipit_layer *l,
-                           const pipit_run *run, uint32_t n_threads) {
-    attn_plan plan;
+                           uint32_t token, uint32_t n_threads) {
+    attn_plan plan = {.token = token};
     uint32_t n_kv = l->params.n_kv_heads;
     plan.group = p->model->h.n_heads / n_kv;
     plan.heads_per_item = pipit_min_u32(plan.group, PIPIT_ATTN_ROWS);
@@ -116,22 +113,25 @@ static attn_plan make_plan(const pipit_pass *p, const pipit_layer *l,
     plan.tokens_per_item = PIPIT_ATTN_ROWS / plan.heads_per_item;
     plan.n_head_parts =
         (plan.group + plan.heads_per_item - 1) / plan.heads_per_item;
+    while (token < p->n_tokens && p->rows[token].of == p->rows[plan.token].of)
+        token++;
+    plan.n_tokens = token - plan.token;
     plan.n_token_parts =
-        (run->n_tokens + plan.tokens_per_item - 1) / plan.tokens_per_item;
+        (plan.n_tokens + plan.tokens_per_item - 1) / plan.tokens_per_item;
     plan.n_items = n_kv * plan.n_head_parts * plan.n_token_parts;
     return plan;
 }
 
-static attn_item item_of(const pipit_run *run, const attn_plan *plan,
-                         uint32_t i) {
-    attn_item item = {.run = run};
+static attn_item item_of(const attn_plan *plan, uint32_t i) {
+    attn_item item;
     uint32_t part = i % plan->n_token_parts;
     uint32_t head_part = i / plan->n_token_parts % plan->n_head_parts;
     uint32_t in_group = head_part * plan->heads_per_item;
     item.kv_head = i / plan->n_token_parts / plan->n_head_parts;
     item.token = part * plan->tokens_per_item;
     item.n_tokens =
-        pipit_min_u32(plan->tokens_per_item, run->n_tokens - item.token);
+        pipit_min_u32(plan->tokens_per_item, plan->n_tokens - item.token);
+    item.token += plan->token;
     item.head = item.kv_head * plan->group + in_group;
     item.n_heads = pipit_min_u32(plan->heads_per_item, plan->group - in_group);
     return item;
@@ -139,10 +139,10 @@ static attn_item item_of(const pipit_run *run, const attn_plan *plan,
 
 static void gather_queries(const pipit_pass *p, const attn_item *item,
                            float *q) {
-    size_t dim = p->model->h.head_dim, row = item->run->first + item->token;
+    size_t dim = p->model->h.head_dim;
     for (uint32_t i = 0; i < item->n_tokens; i++)
         memcpy(q + i * item->n_heads * dim,
-               p->qkv + (row + i) * p->qkv_stride + item->head * dim,
+               p->qkv + (item->token + i) * p->qkv_stride + item->head * dim,
                item->n_heads * dim * sizeof *q);
 }
 
@@ -178,7 +178,7 @@ static float weigh_row(const pipit_pass *p, const pipit_kv_layer *cache,
 static void store_row(const pipit_pass *p, const attn_item *item, uint32_t row,
                       float sum, const float *out) {
     uint32_t dim = p->model->h.head_dim;
-    size_t token = item->run->first + item->token + row / item->n_heads;
+    size_t token = item->token + row / item->n_heads;
     size_t head = item->head + row % item->n_heads;
     float scale = 1.0f / sum;
     float *to = p->heads + token * p->heads_stride + head * dim;
@@ -187,17 +187,18 @@ static void store_row(const pipit_pass *p, const attn_item *item, uint32_t row,
 
 static void attend_item(pipit_pass *p, uint32_t layer, const attn_item *item,
                         uint32_t thread) {
-    const pipit_pass *own = item->run->of;
+    const pipit_pass *own = p->rows[item->token].of;
     const pipit_pass_thread *t = &own->threads[thread];
     const pipit_kv_layer *cache = &own->kv->layers[layer];
     uint32_t dim = p->model->h.head_dim;
     uint32_t n_rows = item->n_tokens * item->n_heads;
-    uint32_t pos = item->run->start + item->token;
+    uint32_t pos = p->rows[item->token].pos;
     uint32_t first = pipit_kv_first(cache, pos);
     uint32_t n = pos + item->n_tokens - first;
     pipit_kv_span spans[2];
     float sums[PIPIT_ATTN_ROWS];
-    uint32_t n_spans = spans_of(own->kv, cache, item->kv_head, first, n, spans);
+    uint32_t n_spans =
+        spans_of(own->kv, cache, item->kv_head, first, n, spans);
     gather_queries(p, item, t->q);
     for (uint32_t i = 0, at = 0; i < n_spans; at += spans[i++].n_pos)
         p->kernels->attn_scores(t->q, n_rows, p->model->h.attn_scale, &spans[i],
@@ -217,14 +218,14 @@ void pipit_attention_attend(pipit_pass *pass, uint32_t layer, uint32_t thread,
                             uint32_t n_threads) {
     const pipit_layer *l = &pass->model->layers[layer];
     uint32_t i = thread;
-    for (uint32_t r = 0; r < pass->n_runs; r++) {
-        const pipit_run *run = &pass->runs[r];
-        attn_plan plan = make_plan(pass, l, run, n_threads);
+    for (uint32_t token = 0; token < pass->n_tokens;) {
+        attn_plan plan = make_plan(pass, l, token, n_threads);
         /* Dealt out in turn: later tokens see more. */
         for (; i < plan.n_items; i += n_threads) {
-            attn_item item = item_of(run, &plan, i);
+            attn_item item = item_of(&plan, i);
             attend_item(pass, layer, &item, thread);
         }
         i -= plan.n_items;
+        token += plan.n_tokens;
     }
 }

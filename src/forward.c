@@ -8,15 +8,14 @@
 #include "forward.h"
 
 #include "attention.h"
-#include "mathf.h"
 #include "mixture.h"
 #include "rope.h"
 #include "shortconv.h"
 #include "stage.h"
 
-/* Groups of the vocabulary whose logits a thread has at once before they go to
- * their sessions: 64 are 1 KB a row. */
-#define SPREAD_GROUPS 64u
+/* Groups of the vocabulary whose logits a thread has at once: 64 are 1 KB a
+ * row. */
+#define LOGIT_GROUPS 64u
 
 static void attention(const pipit_stage *s, uint32_t layer) {
     pipit_pass *p = s->pass;
@@ -91,95 +90,50 @@ static void embed(const pipit_stage *s) {
     pipit_split(p->n_tokens, s->thread, s->n_threads, &begin, &end);
     for (uint32_t i = begin; i < end; i++) {
         float *x = p->x + i * p->embd_stride;
-        const pipit_run *run = pipit_run_of(p, i);
-        const pipit_pass *own = run->of;
-        uint32_t pos = run->start + i - run->first;
-        pipit_layout_row(&p->model->token_embd, run->tokens[i - run->first], x);
+        const pipit_pass_row *row = &p->rows[i];
+        const pipit_pass *own = row->of;
+        pipit_layout_row(&p->model->token_embd, row->token, x);
         if (h->embed_scale != 1.0f)
             for (uint32_t c = 0; c < h->n_embd; c++) x[c] *= h->embed_scale;
-        pipit_rope_table(own->rope_freqs, own->rope_magnitude, h->n_rot, pos,
-                         p->rope + (size_t)i * h->n_rot);
+        pipit_rope_table(own->rope_freqs, own->rope_magnitude, h->n_rot,
+                         row->pos, p->rope + (size_t)i * h->n_rot);
         pipit_rope_table(own->rope_windowed_freqs, own->rope_windowed_magnitude,
-                         h->n_rot, pos, p->rope_windowed + (size_t)i * h->n_rot);
+                         h->n_rot, row->pos,
+                         p->rope_windowed + (size_t)i * h->n_rot);
     }
     pipit_stage_barrier(s);
 }
 
-/* The first row whose logits are computed; n_tokens: none's are. Where several
- * sessions share a pass, nearly all are wanted. */
-static uint32_t first_wanted(const pipit_pass *p) {
-    if (p->n_runs == 1 && p->runs->logits) return p->runs->logit_row;
-    for (uint32_t r = 1; r < p->n_runs; r++)
-        if (p->runs[0].logits || p->runs[r].logits) return 0;
-    return p->n_tokens;
-}
-
-/* What a row of products gave for the vocabulary [begin, end), from y[0] on,
- * becomes logits. */
-static void put_logits(const pipit_model *m, const float *y, uint32_t begin,
-                       uint32_t end, float *logits) {
-    float cap = m->h.logit_softcap;
-    for (uint32_t v = begin; v < end; v++) {
-        float logit = y[v - begin];
-        if (m->h.logit_scale != 1.0f) logit *= m->h.logit_scale;
-        if (m->output_bias) logit += m->output_bias[v];
-        if (cap > 0) logit = cap * pipit_tanhf(logit / cap);
-        logits[v] = logit;
-    }
-}
-
-/* Some groups at once of all rows, then each row's to where it belongs. */
-static void spread_logits(const pipit_stage *s, uint32_t g0, uint32_t g1,
-                          const pipit_acts *acts) {
-    const pipit_pass *p = s->pass;
-    const pipit_model *m = p->model;
-    float *y = p->threads[s->thread].scores;
-    /* At least four: there are no more rows than positions. */
-    size_t fit = PIPIT_ATTN_ROWS * p->score_stride /
-                 (p->n_tokens * PIPIT_GROUP_ROWS);
-    uint32_t most = fit < SPREAD_GROUPS ? (uint32_t)fit : SPREAD_GROUPS;
-    for (uint32_t n; g0 < g1; g0 += n) {
-        pipit_matrix w = m->output;
-        uint32_t begin = g0 * PIPIT_GROUP_ROWS;
-        n = pipit_min_u32(g1 - g0, most);
-        w.groups += g0 * w.group_bytes;
-        w.n_rows -= begin;
-        uint32_t n_rows = pipit_min_u32(n * PIPIT_GROUP_ROWS, w.n_rows);
-        size_t stride = (size_t)n * PIPIT_GROUP_ROWS;
-        pipit_stage_multiply(s, &w, 0, n, acts, p->n_tokens, y, stride);
-        for (const pipit_run *r = p->runs; r < p->runs + p->n_runs; r++)
-            for (uint32_t i = r->logit_row; r->logits && i < r->n_tokens; i++)
-                put_logits(m, y + (r->first + i) * stride, begin,
-                           begin + n_rows,
-                           r->logits + (i - r->logit_row) * p->vocab_stride);
-    }
-}
-
-/* Groups [g0, g1) of the vocabulary, for the rows whose logits are wanted. */
+/* Groups [g0, g1) of the vocabulary, for the rows whose logits are wanted: some
+ * groups of all rows at once, then each row's to where its session has them. */
 static void read_logits(const pipit_stage *s, uint32_t g0, uint32_t g1) {
     pipit_pass *p = s->pass;
     const pipit_model *m = p->model;
-    uint32_t first = first_wanted(p), n_rows = p->n_tokens - first, a, b;
+    float *y = p->threads[s->thread].scores;
+    uint32_t first = p->n_plain, n_rows = p->n_tokens - first, a, b;
     /* The stages split p->n_tokens rows: here they are the wanted ones. */
-    pipit_stage rows = *s;
     pipit_pass wanted = *p;
     wanted.n_tokens = n_rows;
-    rows.pass = &wanted;
+    pipit_stage rows = {&wanted, s->thread, s->n_threads, s->layer};
     pipit_acts acts =
         pipit_stage_prepare(&rows, p->x + first * p->embd_stride,
                             p->embd_stride, m->h.n_embd, m->output_norm,
                             !pipit_is_float(&m->output));
     pipit_split(g1 - g0, s->thread, s->n_threads, &a, &b);
-    if (p->n_runs > 1) {
-        spread_logits(&rows, g0 + a, g0 + b, &acts);
-    } else {
-        float *logits = p->runs->logits;
-        uint32_t begin = (g0 + a) * PIPIT_GROUP_ROWS;
-        uint32_t end = pipit_min_u32((g0 + b) * PIPIT_GROUP_ROWS, m->h.n_vocab);
-        pipit_stage_multiply(&rows, &m->output, g0 + a, g0 + b, &acts, n_rows,
-                             logits, p->vocab_stride);
-        for (uint32_t i = 0; i < n_rows; i++, logits += p->vocab_stride)
-            put_logits(m, logits + begin, begin, end, logits);
+    /* At least four: there are no more rows than positions. */
+    size_t fit = PIPIT_ATTN_ROWS * p->score_stride / (n_rows * PIPIT_GROUP_ROWS);
+    uint32_t most = fit < LOGIT_GROUPS ? (uint32_t)fit : LOGIT_GROUPS;
+    for (uint32_t g = g0 + a, end = g0 + b, n; g < end; g += n) {
+        pipit_matrix w = m->output;
+        uint32_t begin = g * PIPIT_GROUP_ROWS;
+        n = pipit_min_u32(end - g, most);
+        w.groups += g * w.group_bytes;
+        w.n_rows -= begin;
+        size_t stride = (size_t)n * PIPIT_GROUP_ROWS;
+        pipit_stage_multiply(&rows, &w, 0, n, &acts, n_rows, y, stride);
+        for (uint32_t i = 0; i < n_rows; i++)
+            pipit_pass_put_logits(p, first + i, y + i * stride, begin,
+                                  pipit_min_u32((uint32_t)stride, w.n_rows));
     }
     pipit_stage_barrier(s);
 }
@@ -210,30 +164,17 @@ static void run_step(void *context, uint32_t thread, uint32_t n_threads) {
         read_logits(&s, job->group_begin, job->group_end);
 }
 
-static uint64_t layer_macs(const pipit_pass *p, uint32_t layer) {
-    const pipit_hparams *h = &p->model->h;
-    const pipit_layer_params *params = &p->model->layers[layer].params;
-    uint64_t n = pipit_layer_weights(h, params) * p->n_tokens;
-    if (params->is_convolution) return n;
-    /* and the keys and values that attention reads, floats at some quarter of
-     * the rate */
-    for (const pipit_run *r = p->runs; r < p->runs + p->n_runs; r++)
-        n += 8 * (uint64_t)(r->start + r->n_tokens) * r->n_tokens * h->n_heads *
-             h->head_dim;
-    return n;
-}
-
 bool pipit_forward_step(pipit_pass *pass, pipit_progress *progress) {
     const pipit_model *m = pass->model;
     uint64_t most = m->engine->step_macs;
-    uint32_t n_wanted = pass->n_tokens - first_wanted(pass);
+    uint32_t n_wanted = pass->n_tokens - pass->n_plain;
     uint32_t n_groups = n_wanted ? pipit_matrix_n_groups(&m->output) : 0;
     uint64_t group_macs = (uint64_t)PIPIT_GROUP_ROWS * m->h.n_embd * n_wanted;
     step_job job = {.pass = pass, .layer_begin = progress->layer,
                     .group_begin = progress->group};
     uint64_t macs = 0;
     while (progress->layer < m->h.n_layers) {
-        macs += layer_macs(pass, progress->layer);
+        macs += pipit_pass_layer_macs(pass, progress->layer);
         if (macs > most && progress->layer > job.layer_begin) break;
         progress->layer++;
     }

@@ -240,35 +240,33 @@ pipit_status pipit_generation_step(pipit_generation *generation,
     return s;
 }
 
-/* Whose pass is next: one under way, else that of who waited longest. */
-static pipit_generation *first_of(pipit_generation *const *all, size_t n,
-                                  const pipit_status *statuses) {
-    pipit_generation *first = NULL;
+/* Whose pass is next: one under way, else that of who waited longest; n: none
+ * is pending. */
+static size_t first_of(pipit_generation *const *all, size_t n,
+                       const pipit_status *statuses) {
+    size_t first = n;
     for (size_t i = 0; i < n; i++) {
         if (statuses[i] != PIPIT_PENDING) continue;
-        if (pipit_session_in_batch(all[i]->session)) return all[i];
-        if (!first || all[i]->n_waited > first->n_waited) first = all[i];
+        if (pipit_session_in_batch(all[i]->session)) return i;
+        if (first == n || all[i]->n_waited > all[first]->n_waited) first = i;
     }
     return first;
 }
 
-/* One step of one pass, for as many of the pending as can share it; again those
- * who waited come first. */
+/* One step of one pass, for as many of the pending as can share it, in turn. */
 static void evaluate(pipit_generation *const *all, size_t n,
                      const pipit_status *statuses) {
-    pipit_generation *first = first_of(all, n, statuses);
-    if (!first) return;
-    first->n_waited = 0;
-    for (uint32_t waited = 2; waited-- > 0;)
-        for (size_t i = 0; i < n; i++)
-            if (statuses[i] == PIPIT_PENDING && all[i]->n_waited >= waited &&
-                pipit_session_join(first->session, all[i]->session))
-                all[i]->n_waited = 0;
-    for (size_t i = 0; i < n; i++)
-        if (statuses[i] == PIPIT_PENDING &&
-            !pipit_session_in_batch(all[i]->session))
-            all[i]->n_waited++;
-    pipit_session_step(first->session);
+    size_t first = first_of(all, n, statuses);
+    if (first == n) return;
+    for (size_t i = 0; i < n; i++) {
+        size_t at = (first + i) % n;
+        pipit_session *session = all[at]->session;
+        if (statuses[at] != PIPIT_PENDING) continue;
+        pipit_session_join(all[first]->session, session);
+        all[at]->n_waited =
+            pipit_session_in_batch(session) ? 0 : all[at]->n_waited + 1;
+    }
+    pipit_session_step(all[first]->session);
 }
 
 pipit_status pipit_generations_step(pipit_generation *const *generations,

@@ -3,7 +3,7 @@
  * nothing is allocated while evaluating.
  *
  * Its rows may be those of several sessions of the model, which then share one
- * reading of the weights: what depends on a row's session is in its run.
+ * reading of the weights: what depends on its session, a row says.
  *
  * Strides are in floats and multiples of 4, since kernels write whole groups. */
 #ifndef PIPIT_PASS_H
@@ -55,16 +55,12 @@ typedef struct pipit_mixture {
     size_t router_stride;
 } pipit_mixture;
 
-/* Rows that follow one another in one session: tokens at positions start,
- * start + 1, … */
-typedef struct pipit_run {
-    const struct pipit_pass *of; /* the session's own: its cache, angles, scores */
-    const uint32_t *tokens;
-    uint32_t n_tokens, start;
-    uint32_t first;     /* of its rows */
-    uint32_t logit_row; /* first of its tokens whose logits are wanted */
-    float *logits;      /* (n_tokens - logit_row, vocab_stride), or NULL */
-} pipit_run;
+/* Rows of one session follow one another, at positions that do. */
+typedef struct pipit_pass_row {
+    const struct pipit_pass *of; /* the session's own: cache, angles, scores */
+    uint32_t token, pos;
+    float *logits; /* (vocab_stride), or NULL: not wanted */
+} pipit_pass_row;
 
 typedef struct pipit_pass {
     const pipit_model *model;
@@ -75,9 +71,9 @@ typedef struct pipit_pass {
     uint32_t n_batch; /* rows there is room for */
 
     /* the batch */
-    pipit_run *runs;   /* (n_batch) */
-    uint32_t n_runs;
-    uint32_t n_tokens; /* rows of all runs */
+    pipit_pass_row *rows; /* (n_batch) */
+    uint32_t n_tokens;
+    uint32_t n_plain; /* rows before the first whose logits are wanted */
 
     float *x;     /* (n, embd_stride) the residual stream */
     float *h;     /* (n, row_stride) normed rows */
@@ -105,11 +101,12 @@ uint32_t pipit_pass_batch(const pipit_hparams *h,
                           const pipit_layer_params *layers,
                           uint32_t n_context);
 
-static inline const pipit_run *pipit_run_of(const pipit_pass *p, uint32_t row) {
-    const pipit_run *run = p->runs;
-    while (row - run->first >= run->n_tokens) run++;
-    return run;
-}
+/* Multiply-adds of a layer for the batch, as time goes. */
+uint64_t pipit_pass_layer_macs(const pipit_pass *p, uint32_t layer);
+/* What a row's products with n rows of the output matrix, from `first` on, gave
+ * becomes logits, if they are wanted. */
+void pipit_pass_put_logits(const pipit_pass *p, uint32_t row, const float *y,
+                           uint32_t first, uint32_t n);
 
 static inline size_t pipit_vocab_stride(const pipit_hparams *h) {
     return ((size_t)h->n_vocab + 3) & ~(size_t)3;

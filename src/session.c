@@ -3,8 +3,6 @@
 #define DEFAULT_CONTEXT 4096u
 /* Tokens from which on a copy is quicker than evaluating them. */
 #define WORTH_COPYING 8u
-/* Tokens that a session may bring to a pass it shares: others wait for them. */
-#define MOST_SHARED 16u
 
 struct pipit_session {
     pipit_model *model;
@@ -139,7 +137,8 @@ static void drop_all_logits(pipit_session *s) {
     s->n_logits = 0;
 }
 
-/* Others who share the batch begin it anew: it has not changed what they hold. */
+/* Others who share the batch begin it anew: it has changed nothing that they
+ * hold. */
 static void drop_pending(pipit_session *s) {
     const pipit_session *lead = s->lead;
     s->target = s->length;
@@ -258,35 +257,34 @@ void pipit_session_settle(pipit_session *session, uint32_t n) {
     s->n_logits = 1;
 }
 
-/* The next of what is pending, and which logits it is to leave, as rows of
- * lead's pass. */
-static void add_run(pipit_session *lead, pipit_session *s) {
+/* The logits that the evaluation is to leave of a position, NULL: none. */
+static float *logits_of(const pipit_session *s, uint32_t pos) {
+    if (s->all_logits)
+        return pos < s->batch_begin ? NULL
+                                    : s->all_logits + (pos - s->batch_begin) *
+                                                          s->pass.vocab_stride;
+    return pos + 1 == s->target ? s->last_logits : NULL;
+}
+
+/* The next of what is pending, as rows of lead's pass. */
+static void add_rows(pipit_session *lead, pipit_session *s) {
     pipit_pass *p = &lead->pass;
-    uint32_t left = s->target - s->n_cached;
-    pipit_run run = {.of = &s->pass, .tokens = s->tokens + s->n_cached,
-                     .start = s->n_cached, .first = p->n_tokens};
-    run.n_tokens = pipit_min_u32(left, p->n_batch - p->n_tokens);
-    uint32_t end = run.start + run.n_tokens;
-    if (s->all_logits && end > s->batch_begin) {
-        uint32_t first = run.start > s->batch_begin ? run.start : s->batch_begin;
-        run.logit_row = first - run.start;
-        run.logits = s->all_logits +
-                     (size_t)(first - s->batch_begin) * p->vocab_stride;
-    } else if (end == s->target) {
-        run.logit_row = run.n_tokens - 1;
-        run.logits = s->last_logits;
+    uint32_t pos = s->n_cached;
+    for (; pos < s->target && p->n_tokens < p->n_batch; pos++) {
+        float *logits = logits_of(s, pos);
+        if (!logits && p->n_plain == p->n_tokens) p->n_plain++;
+        p->rows[p->n_tokens++] =
+            (pipit_pass_row){&s->pass, s->tokens[pos], pos, logits};
     }
-    p->runs[p->n_runs++] = run;
-    p->n_tokens += run.n_tokens;
     s->lead = lead;
-    s->batch_end = end;
-    if (end > s->high_water) s->high_water = end;
+    s->batch_end = pos;
+    if (pos > s->high_water) s->high_water = pos;
 }
 
 static void begin_batch(pipit_session *s) {
-    s->pass.n_runs = s->pass.n_tokens = 0;
+    s->pass.n_plain = s->pass.n_tokens = 0;
     s->progress = (pipit_progress){0, 0};
-    add_run(s, s);
+    add_rows(s, s);
 }
 
 static void end_batch(pipit_session *s) {
@@ -315,19 +313,15 @@ static bool same_adapters(const pipit_adaptation *a,
     return true;
 }
 
-bool pipit_session_join(pipit_session *session, pipit_session *other) {
+void pipit_session_join(pipit_session *session, pipit_session *other) {
     if (!session->lead) begin_batch(session);
     const pipit_session *lead = session->lead;
     const pipit_pass *p = &lead->pass;
-    uint32_t left = other->target - other->n_cached;
-    uint32_t room = pipit_min_u32(p->n_batch - p->n_tokens, MOST_SHARED);
-    if (other->lead || !pipit_session_is_pending(other) || left > room ||
-        lead->progress.layer > 0 || p->runs->n_tokens > MOST_SHARED ||
-        other->model != lead->model ||
-        !same_adapters(&other->pass.adaptation, &p->adaptation))
-        return false;
-    add_run(session->lead, other);
-    return true;
+    if (!other->lead && pipit_session_is_pending(other) &&
+        lead->progress.layer == 0 && p->n_tokens < p->n_batch &&
+        other->model == lead->model &&
+        same_adapters(&other->pass.adaptation, &p->adaptation))
+        add_rows(session->lead, other);
 }
 
 pipit_status pipit_session_step(pipit_session *session) {

@@ -4,12 +4,11 @@
 static void convolve(pipit_pass *p, uint32_t layer, uint32_t token,
                      uint32_t begin, uint32_t end) {
     const pipit_layer *l = &p->model->layers[layer];
-    const pipit_run *run = pipit_run_of(p, token);
-    const pipit_kvcache *kv = run->of->kv;
+    const pipit_kvcache *kv = p->rows[token].of->kv;
     const pipit_conv_layer *c = &kv->convs[layer];
     const float *bcv = p->qkv + token * p->qkv_stride;
     uint32_t n = p->model->h.n_embd, n_taps = kv->n_taps;
-    uint32_t pos = run->start + token - run->first;
+    uint32_t pos = p->rows[token].pos;
     float *u = pipit_conv_row(kv, c, pos);
     float *y = p->heads + token * p->heads_stride;
     for (uint32_t i = begin; i < end; i++) {

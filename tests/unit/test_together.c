@@ -204,7 +204,8 @@ static void together_is_as_alone(void) {
         for (uint32_t k = 0; pipit_kernels_list(k); k++)
             for (uint32_t threads = 1; threads <= 2; threads++) {
                 tiny t;
-                set_up(&t, f, threads + k % 2, pipit_kernels_list(k), PIPIT_STEP_MACS);
+                set_up(&t, f, threads + k % 2, pipit_kernels_list(k),
+                       PIPIT_STEP_MACS);
                 run_alone(&t);
                 CHECK(alone[0].n_tokens > 20 && alone[6].n_tokens == 20);
                 for (size_t i = 0; i < 3; i++) {
@@ -290,8 +291,10 @@ static void a_session_leaves_a_pass(void) {
             if (way > 0) pipit_generation_close(m->generation);
             if (way > 0) m->generation = NULL;
             if (way == 1) CHECK(pipit_session_rewind(s, 1) == PIPIT_OK);
-            if (way == 2) CHECK(pipit_session_begin(s, &token, 1, 0, NULL) == 0);
-            if (way == 3) CHECK(pipit_session_sync(s, &token, 1, NULL, NULL) == 0);
+            if (way == 2)
+                CHECK(pipit_session_begin(s, &token, 1, 0, NULL) == PIPIT_OK);
+            if (way == 3)
+                CHECK(pipit_session_sync(s, &token, 1, NULL, NULL) == PIPIT_OK);
             if (way == 4) close_member(m);
             for (size_t i = 0; i < 3; i++)
                 CHECK(!found[i].session ||
@@ -358,7 +361,8 @@ static void one_that_fails_stops_no_other(void) {
     run_alone(&t);
     pipit_generation_options o = {.max_tokens = 5};
     pipit_logit_bias none[TINY_VOCAB];
-    pipit_session *hopeless = tiny_session(&t, 20), *ended = tiny_session(&t, 20);
+    pipit_session *hopeless = tiny_session(&t, 20);
+    pipit_session *ended = tiny_session(&t, 20);
     pipit_generation *all[5] = {NULL};
     pipit_sampled sampled[5];
     pipit_status statuses[5];
@@ -366,7 +370,8 @@ static void one_that_fails_stops_no_other(void) {
     for (uint32_t i = 0; i < TINY_VOCAB; i++)
         none[i] = (pipit_logit_bias){i, -1.0f / 0.0f};
     pipit_sampling_defaults(&o.sampling);
-    CHECK(pipit_session_eval(ended, prompt, 3, 0, NULL, NULL, NULL) == PIPIT_OK);
+    CHECK(pipit_session_eval(ended, prompt, 3, 0, NULL, NULL, NULL) ==
+          PIPIT_OK);
     CHECK(pipit_session_eval(hopeless, prompt, 3, 0, NULL, NULL, NULL) ==
           PIPIT_OK);
     o.max_tokens = 1;
