@@ -8,6 +8,7 @@
  *
  * All options of a call are optional unless said otherwise. Bytes are counted
  * in plain numbers. */
+/// <reference lib="esnext.disposable" preserve="true" />
 
 export type { PipitErrorCode, PipitErrorDetails } from "./errors.js";
 
