@@ -2,28 +2,27 @@
 // that changes with any of them.
 import { createHash } from "node:crypto";
 import { cp, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 
 /** @typedef {{ page: string, pipit: string }} Sources */
 
 const kinds = /\.(html|css|js|svg|png|webmanifest)$/;
 
-const packageOf = (/** @type {string} */ name) =>
-    dirname(createRequire(import.meta.url).resolve(`${name}/package.json`));
+const packages = fileURLToPath(new URL("../node_modules", import.meta.url));
 
 /** Libraries that the page loads when it needs them, by the name they have
  * under vendor/: a file, or a folder of flat files. */
 export const vendored = {
-    "minisearch.js": join(packageOf("minisearch"), "dist/es/index.js"),
-    "minisearch.LICENSE.txt": join(packageOf("minisearch"), "LICENSE.txt"),
-    "pdf.js": join(packageOf("pdfjs-dist"), "legacy/build/pdf.min.mjs"),
+    "minisearch.js": join(packages, "minisearch/dist/es/index.js"),
+    "minisearch.LICENSE.txt": join(packages, "minisearch/LICENSE.txt"),
+    "pdf.js": join(packages, "pdfjs-dist/legacy/build/pdf.min.mjs"),
     "pdf.worker.js": join(
-        packageOf("pdfjs-dist"),
-        "legacy/build/pdf.worker.min.mjs",
+        packages,
+        "pdfjs-dist/legacy/build/pdf.worker.min.mjs",
     ),
-    "pdf.LICENSE.txt": join(packageOf("pdfjs-dist"), "LICENSE"),
-    cmaps: join(packageOf("pdfjs-dist"), "cmaps"),
+    "pdf.LICENSE.txt": join(packages, "pdfjs-dist/LICENSE"),
+    cmaps: join(packages, "pdfjs-dist/cmaps"),
 };
 
 /** What of it is small enough to be kept from the beginning. */
