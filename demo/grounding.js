@@ -46,7 +46,12 @@ export const extracts = {
     },
 };
 
-/** Those with most of what the pattern finds first. @param {readonly Passage[]} passages @param {RegExp} pattern */
+/**
+ * Those with most of what the pattern finds first.
+ * @template {{ text: string }} T
+ * @param {readonly T[]} passages
+ * @param {RegExp} pattern
+ */
 export function rankByPattern(passages, pattern) {
     return passages
         .map((passage) => ({
@@ -66,6 +71,7 @@ export function rankByPattern(passages, pattern) {
  * @returns {T[]}
  */
 export function spread(items) {
+    /** @type {T[]} */
     const order = [];
     const seen = new Set();
     const take = (/** @type {number} */ i) => {

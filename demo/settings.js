@@ -12,6 +12,7 @@ import { canThread, likelyThreads, threadsRefused } from "./place.js";
  * @property {number | null} seed      null: a new one each time
  * @property {string} system           "": the model file's own
  * @property {number} contextLength
+ * @property {number} passageTokens
  * @property {number | null} threads   null: what the package chooses
  */
 
@@ -24,6 +25,7 @@ const defaults = {
     seed: null,
     system: "",
     contextLength: 4096,
+    passageTokens: 1000,
     threads: null,
 };
 
@@ -110,6 +112,23 @@ const groups = [
                 max: Number.MAX_SAFE_INTEGER,
                 step: 1,
                 empty: "A new one each time",
+            },
+        ],
+    },
+    {
+        title: "Documents",
+        fields: [
+            {
+                key: "passageTokens",
+                kind: "number",
+                label: "Read from documents",
+                help:
+                    "How many tokens of passages the model reads for one " +
+                    "answer. More may tell it more, takes longer, and " +
+                    "confuses small models.",
+                min: 100,
+                max: 32768,
+                step: 1,
             },
         ],
     },
