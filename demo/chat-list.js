@@ -118,7 +118,7 @@ export class ChatList {
         );
         if (id === this.#current) link.setAttribute("aria-current", "page");
         const more = button("", () => void this.#menu(id, more), {
-            class: "quiet more",
+            class: "quiet row-menu",
             icon: "more",
         });
         more.id = `chat-${id}-more`;

@@ -17,6 +17,7 @@ import { firstSeen, messagesOf, titleOf } from "./history.js";
  * @property {Task} [task]   with files; "ask" if not told
  * @property {string} [ask]  what the model is told to do, if not the text
  * @property {RegExp} [pattern] what passages to look for
+ * @property {boolean} [exact] all that the pattern finds is the answer: no model
  */
 
 /** Tokens that count as lately said: longer ones ban a talk's own subject. */
@@ -46,6 +47,8 @@ export class Conversation {
     #questions = new Map();
     /** @type {import("pipit").Chat | undefined} */
     #chat;
+    /** Turns that were asked already. @type {WeakSet<Turn>} */
+    #tried = new WeakSet();
     /** The settings that the chat was made with. */
     #madeWith = "";
     /** Facts of the answer before this one. */
@@ -121,7 +124,9 @@ export class Conversation {
             turn.restore();
             return turn;
         });
-        this.#offerRetry(this.#turns.at(-1));
+        const last = this.#turns.at(-1);
+        if (last && !["found", "nothing"].includes(last.record.ended ?? ""))
+            this.#offerRetry(last);
         await scope.open(whole?.chat);
         onChat(whole?.chat);
     }
@@ -133,7 +138,8 @@ export class Conversation {
     /** @param {Question} question @returns {Promise<boolean>} whether it is asked */
     async send(question) {
         if (this.isRunning) return false;
-        if (!this.#loaded && !(await this.#parts.wantModel())) return false;
+        const needsModel = !question.exact && !this.#loaded;
+        if (needsModel && !(await this.#parts.wantModel())) return false;
         if (this.isRunning) return false;
         this.#turns.at(-1)?.withdrawRetry();
         const chat = this.#record ?? this.#newChat(question.text);
@@ -323,10 +329,14 @@ export class Conversation {
     #options(turn, signal) {
         const { temperature, topP, repetitionPenalty, maxTokens, seed } =
             this.#parts.settings.values;
+        // What is read in passages is to be repeated, and nothing made up.
+        const fromPassages = turn.record.sources !== undefined;
+        const isFirst = !this.#tried.has(turn);
+        this.#tried.add(turn);
         return {
-            temperature,
+            temperature: fromPassages && isFirst ? 0 : temperature,
             topP,
-            repetitionPenalty,
+            repetitionPenalty: fromPassages ? 1 : repetitionPenalty,
             penaltyWindow: PENALTY_WINDOW,
             maxTokens,
             signal,
@@ -400,6 +410,7 @@ export class Conversation {
             question,
             Math.min(settings.values.passageTokens, most),
             (text) => this.#count(text),
+            this.#loaded?.model.parameters ?? 0,
         );
         signal.throwIfAborted();
         if (!found) return undefined;
@@ -419,6 +430,13 @@ export class Conversation {
         const { record } = turn;
         const startedAt = performance.now();
         this.#lastBefore = this.#chat?.last;
+        const { pattern, exact } = this.#questions.get(record.id) ?? {};
+        if (exact && pattern) {
+            Object.assign(record, this.#parts.scope.find(pattern));
+            record.ended = record.answer ? "found" : "nothing";
+            turn.showSources();
+            return;
+        }
         const prompt = await this.#promptOf(turn, signal);
         if (prompt === undefined) {
             record.ended = "unfound";
@@ -463,7 +481,10 @@ export class Conversation {
         const { record } = turn;
         const { last: newest } = this.#chat ?? {};
         const last = newest === this.#lastBefore ? undefined : newest;
-        if (record.ended !== "unfound") {
+        const unasked = ["unfound", "found", "nothing"].includes(
+            record.ended ?? "",
+        );
+        if (!unasked) {
             const reason = last?.finishReason ?? "aborted";
             record.ended = reason === "end" || reason === "stop" ? "" : reason;
             if (last) this.#note(turn, last);
@@ -478,7 +499,7 @@ export class Conversation {
         }
         const note = turn.end(record.ended ?? "");
         if (record.ended === "before") record.ended = before.ended ?? "";
-        this.#offerRetry(turn);
+        if (!unasked) this.#offerRetry(turn);
         announcer.endAnswer(record.answer, note || "The answer is complete.");
         void stats.showStorage();
     }

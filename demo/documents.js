@@ -133,17 +133,19 @@ export class Documents {
         return this.#index;
     }
 
-    /** The best passages of the library. @param {string} question @returns {Promise<Source[]>} */
+    /** The best passages of the library. @param {string} question */
     async searchLibrary(question) {
         const index = await this.#library();
         /** @type {Map<string, DocumentRecord | undefined>} */
         const open = new Map();
+        /** @type {(Source & { score: number })[]} */
         const sources = [];
-        for (const { document, n } of index.search(question)) {
+        for (const { document, n, score } of index.search(question)) {
             if (!open.has(document))
                 open.set(document, await this.get(document));
             const found = open.get(document);
-            if (found) sources.push(...sourceOf(found, n));
+            for (const source of found ? sourceOf(found, n) : [])
+                sources.push({ ...source, score });
         }
         return sources;
     }
@@ -152,9 +154,10 @@ export class Documents {
     async search(documents, question) {
         const index = new SearchIndex(await loadSearch());
         for (const document of documents) index.add(document);
-        return index.search(question).flatMap(({ document, n }) => {
+        return index.search(question).flatMap(({ document, n, score }) => {
             const found = documents.find(({ id }) => id === document);
-            return found ? sourceOf(found, n) : [];
+            const sources = found ? sourceOf(found, n) : [];
+            return sources.map((source) => ({ ...source, score }));
         });
     }
 }

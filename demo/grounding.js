@@ -14,37 +14,96 @@ import { describePlaces } from "./passages.js";
  * @property {string} text
  */
 
-/** What is extracted: the question, and where to look for it. */
+const month =
+    "(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|" +
+    "aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)" +
+    "(?!\\p{L})\\.?";
+const dates = [
+    String.raw`\d{4}-\d{2}-\d{2}`,
+    String.raw`\d{1,2}[./]\s?\d{1,2}[./]\s?(?:\d{4}|\d{2})(?!\d)`,
+    String.raw`\d{1,2}(?:st|nd|rd|th)?\.?\s+${month}(?:,?\s+\d{4})?`,
+    String.raw`${month}\s+\d{1,2}(?:st|nd|rd|th)?(?!\d)(?:,?\s+\d{4})?`,
+    String.raw`${month}\s+\d{4}`,
+];
+const number = String.raw`\d[\d.,]*(?:\s(?:million|billion|thousand))?`;
+const unit =
+    "(?:%|percent|€|\\$|£|¥|EUR|USD|GBP|CHF|euros?|dollars?|pounds|cents?|" +
+    "kg|g|mg|km|cm|mm|m²|m³|litres?|liters?|hours?|minutes?|days?|weeks?|" +
+    "months?|years?|kWh|kW|W|°C)";
+
+/**
+ * What is extracted. Dates, amounts and contacts are found by rules, so that
+ * they are exact and none is missed in a long text; the rest by the model.
+ * @type {Record<string, { label: string, pattern: RegExp, ask?: string }>}
+ */
 export const extracts = {
     facts: {
         label: "Key facts",
         ask: "List the key facts in the text, one in each line.",
         pattern: /\d|\b(must|shall|is|are)\b/gi,
     },
+    people: {
+        label: "People",
+        ask:
+            "Who is named in the text? List each person and organisation in a " +
+            "line, with what they do.",
+        pattern: /\b\p{Lu}\p{Ll}+ \p{Lu}\p{Ll}+\b/gu,
+    },
     dates: {
         label: "Dates",
-        ask: "List every date in the text, each with what happens on it.",
-        pattern:
-            /\b\d{1,4}[./-]\d{1,2}[./-]\d{1,4}\b|\b(?:19|20)\d\d\b|\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.? \d/gi,
+        pattern: new RegExp(`(?<![\\w-])(?:${dates.join("|")})`, "giu"),
     },
     amounts: {
         label: "Amounts",
-        ask: "List every amount of money or quantity in the text, each with what it is for.",
-        pattern:
-            /[$€£¥]\s?\d|\d[\d.,]*\s?(?:%|€|\$|£|EUR|USD|GBP|kg|km|percent)/gi,
-    },
-    people: {
-        label: "People",
-        ask: "List the people and organisations in the text, each with their part in it.",
-        pattern: /\b\p{Lu}\p{Ll}+ \p{Lu}\p{Ll}+\b/gu,
+        pattern: new RegExp(
+            `[€$£¥]\\s?${number}|(?<![\\w.,-])${number}\\s?${unit}(?!\\p{L})`,
+            "gu",
+        ),
     },
     contacts: {
         label: "Contacts",
-        ask: "List every e-mail address, telephone number and web address in the text.",
         pattern:
-            /[\w.+-]+@[\w-]+\.\w+|https?:\/\/\S+|(?!\d{4}-\d\d-\d\d)\+?\b\d[\d ()/-]{7,}\d/g,
+            /[\w.+-]+@[\w-]+(?:\.[\w-]+)+|(?:https?:\/\/|www\.)[^\s)>\]]+|(?<![\w-])(?!\d{4}-\d\d-\d\d)\+?\(?\d[\d ()/-]{6,}\d/g,
     },
 };
+
+const MOST_FOUND = 200;
+
+/** The sentence around a place in a text. @param {string} text @param {number} at */
+function sentenceAt(text, at) {
+    const before = text.slice(0, at).split(/\n|(?<=[.!?])\s+(?=\p{Lu})/u);
+    const after = text.slice(at).split(/\n|(?<=[.!?])\s+(?=\p{Lu})/u);
+    const sentence = `${before.at(-1) ?? ""}${after[0] ?? ""}`.trim();
+    return sentence.length > 240 ? `${sentence.slice(0, 240)}…` : sentence;
+}
+
+/**
+ * All that a pattern finds, each with its sentence and the number of its
+ * passage; and those passages.
+ * @template {{ text: string }} T
+ * @param {readonly T[]} passages
+ * @param {RegExp} pattern
+ */
+export function findAll(passages, pattern) {
+    /** @type {T[]} */
+    const sources = [];
+    const lines = [];
+    const seen = new Set();
+    for (const passage of passages) {
+        const { text } = passage;
+        for (const found of text.matchAll(pattern)) {
+            const sentence = sentenceAt(text, found.index);
+            const words = found[0].replace(/[\s.,;:]+$/, "");
+            const key = `${words}\n${sentence}`;
+            if (seen.has(key) || lines.length >= MOST_FOUND) continue;
+            seen.add(key);
+            if (sources.at(-1) !== passage) sources.push(passage);
+            const more = sentence === words ? "" : `: ${sentence}`;
+            lines.push(`**${words}**${more} [${sources.length}]`);
+        }
+    }
+    return { answer: lines.join("\n\n"), sources };
+}
 
 /**
  * Those with most of what the pattern finds first.
@@ -117,38 +176,42 @@ const MARK_TOKENS = 16;
 /** Tokens for the words around the passages. */
 export const FRAME_TOKENS = 96;
 
-/** @param {readonly Source[]} sources */
-function passagesText(sources) {
-    const severalFiles = new Set(sources.map(({ document }) => document)).size;
-    return sources
-        .map(({ name, place, text }, i) => {
-            const at = [severalFiles > 1 ? name : "", place].filter(Boolean);
-            return `[${i + 1}]${at.length ? ` ${at.join(", ")}` : ""}\n${text}`;
-        })
-        .join("\n\n");
-}
+/** Those near the best, and only a few: the rest would distract a small model. @template {{ score: number }} T @param {readonly T[]} hits @param {number} most */
+export const bestOf = (hits, most) =>
+    hits
+        .filter(({ score }) => score >= NEAR * (hits[0]?.score ?? 0))
+        .slice(0, most);
+
+/** Of the best one's score. */
+const NEAR = 0.35;
 
 /**
- * What the model is asked. Small models read the last words best, so the
- * question stands there.
+ * What the model is asked. What is read last is remembered best, so the question
+ * stands at the end and the best passage before it.
  * @param {Task} task
  * @param {string} question
- * @param {readonly Source[]} sources in the order of the document
+ * @param {readonly Source[]} sources the best first, or in order
+ * @param {boolean} marks numbers that the answer can name: for models that
+ *     are not confused by them
  */
-export function writePrompt(task, question, sources) {
-    const text = passagesText(sources);
-    if (task === "summarize")
-        return `Here is a text:\n\n${text}\n\n${question}`;
-    if (task === "extract")
+export function writePrompt(task, question, sources, marks) {
+    const passages = sources.map(({ text, place, name }, i) => {
+        // A heading often says what its text is about; a page number does not.
+        const about = /^(page|rows?|line) \d/.test(place) ? "" : place;
+        const head = [marks ? `[${i + 1}]` : "", marks ? name : "", about];
+        return [head.filter(Boolean).join(" "), text]
+            .filter(Boolean)
+            .join("\n");
+    });
+    if (task !== "ask") return `${passages.join("\n\n")}\n\n${question}`;
+    const text = passages.reverse().join("\n\n");
+    if (marks)
         return (
-            `Here is a text:\n\n${text}\n\n${question} ` +
-            "Use only what the text says."
+            `${text}\n\nQuestion: ${question}\nAnswer from the passages above ` +
+            "only, and name the number of the passage, such as [1]. If they do " +
+            "not answer it, say so."
         );
-    return (
-        `Here are passages from documents:\n\n${text}\n\n` +
-        "Answer the question from these passages only, in a few sentences. If " +
-        `they do not answer it, say so.\n\nQuestion: ${question}`
-    );
+    return `${text}\n\nQuestion: ${question}\nGive a short answer from the text above.`;
 }
 
 /**

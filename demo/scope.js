@@ -6,8 +6,10 @@ import { acceptedFiles } from "./document-reader.js";
 import { button, byId, element } from "./dom.js";
 import { describeFailure } from "./failure.js";
 import {
+    bestOf,
     describeUse,
     extracts,
+    findAll,
     rankByPattern,
     spread,
     takeWhatFits,
@@ -19,8 +21,8 @@ import { openMenu } from "./menu.js";
 /** @typedef {import("./grounding.js").Source} Source */
 /** @typedef {import("./conversation.js").Question} Question */
 
-/** More passages than these distract a small model. */
-const BEST = 5;
+/** Models of fewer parameters are confused by marks and many passages. */
+const SMALL = 4e8;
 
 export class Scope {
     #documents;
@@ -271,8 +273,8 @@ export class Scope {
                             this.#onAsk({
                                 text: `${label} of ${name}`,
                                 task: "extract",
-                                ask,
                                 pattern,
+                                ...(ask ? { ask } : { exact: true }),
                             }),
                     })),
                 ),
@@ -288,36 +290,48 @@ export class Scope {
      * @param {Question} question
      * @param {number} budget tokens
      * @param {(text: string) => Promise<number>} count
+     * @param {number} parameters of the model
      */
-    async ground(question, budget, count) {
+    async ground(question, budget, count, parameters) {
         const { text, task = "ask", ask = text } = question;
+        const isSmall = parameters < SMALL;
         const all = allSources(this.#files);
-        const ranked = await this.#rank(question, all);
+        const ranked = await this.#rank(question, all, isSmall);
         if (ranked.length === 0) return undefined;
         const taken = await takeWhatFits(ranked, budget, count);
         // A question is asked even if there is hardly room for a passage.
         const some = taken.length ? taken : ranked.slice(0, 1);
-        const sources = inOrder(some);
+        const sources = task === "ask" ? some : inOrder(some);
         return {
             sources,
             used: describeUse(sources, all.length || Infinity),
-            prompt: writePrompt(task, ask, sources),
+            prompt: writePrompt(task, ask, sources, !isSmall),
         };
     }
 
-    /** The passages to take first, first. @param {Question} question @param {Source[]} all of the files */
-    async #rank({ text, task = "ask", pattern }, all) {
+    /** What the rules find in all of the files. @param {RegExp} pattern */
+    find(pattern) {
+        const all = allSources(this.#files);
+        const { answer, sources } = findAll(all, pattern);
+        return { answer, sources, used: describeUse(all, all.length) };
+    }
+
+    /** The passages to take first, first. @param {Question} question @param {Source[]} all of the files @param {boolean} isSmall */
+    async #rank({ text, task = "ask", pattern }, all, isSmall) {
         if (task === "summarize") return spread(all);
         if (task === "extract" && pattern) {
             const found = rankByPattern(all, pattern);
             return found.length > 0 ? found : spread(all);
         }
+        const most = isSmall ? 3 : 6;
         const found = [
-            ...(await this.#documents.search(this.#files, text)),
-            ...(this.#library ? await this.#documents.searchLibrary(text) : []),
+            ...bestOf(await this.#documents.search(this.#files, text), most),
+            ...(this.#library
+                ? bestOf(await this.#documents.searchLibrary(text), most)
+                : []),
         ];
         // A question like "What is this about?" has no words to look for.
-        return found.length > 0 ? found.slice(0, BEST) : spread(all);
+        return found.length > 0 ? found : spread(all);
     }
 }
 

@@ -61,7 +61,9 @@ const groups = [
                 label: "Temperature",
                 help:
                     "How freely words are chosen. 0 always takes the " +
-                    "likeliest, so the same question has the same answer.",
+                    "likeliest, so the same question has the same answer. " +
+                    "Answers from documents begin with 0; trying again " +
+                    "takes this.",
                 min: 0,
                 max: 2,
                 step: 0.05,
@@ -85,7 +87,8 @@ const groups = [
                 help:
                     "Makes words that came lately less likely. Without one, " +
                     "1, small models repeat themselves; with much of it " +
-                    "they lose the thread.",
+                    "they lose the thread. Answers from documents go " +
+                    "without: they are to repeat the text.",
                 min: 1,
                 max: 1.5,
                 step: 0.05,

@@ -15,6 +15,8 @@ const endings = {
     failed: "There was no answer.",
     empty: "The model had nothing to say.",
     before: "Stopped; this is the answer from before.",
+    found: "Found by rules, as it stands in the text, not by the model.",
+    nothing: "There is nothing of the kind in the text.",
     unfound:
         "Nothing in the documents fits this question, so the model was not " +
         "asked. Other words may help.",

@@ -3,8 +3,10 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import MiniSearch from "minisearch";
 import {
+    bestOf,
     describeUse,
     extracts,
+    findAll,
     rankByPattern,
     spread,
     takeWhatFits,
@@ -225,17 +227,62 @@ describe("what the model reads", () => {
         assert.deepEqual(spread([7]), [7]);
     });
 
-    test("patterns find what is extracted", () => {
-        const passages = splitPassages([
-            { text: "Nothing to see.", place: "a" },
-            { text: "Pay €300 by 2026-12-01.", place: "b" },
-            { text: "Write to anna@example.org.", place: "c" },
+    test("rules find what is extracted, each with its sentence", () => {
+        const text =
+            "The library closes on 3 March 2026 and opens on 2026-09-15. It " +
+            "costs 2.4 million euros, half of it from the state.\nWrite to " +
+            "anna@example.org or call +49 40 1234567. About 80 seats, 12 % " +
+            "more; see https://example.org/plan.";
+        const passages = [{ text: "Nothing here." }, { text }];
+        const found = (/** @type {string} */ kind) => {
+            const { pattern } = extracts[kind] ?? assert.fail(kind);
+            return findAll(passages, pattern);
+        };
+        const marks = (/** @type {string} */ kind) =>
+            [...found(kind).answer.matchAll(/\*\*(.+?)\*\*/g)].map(
+                ([, words]) => words,
+            );
+        assert.deepEqual(marks("dates"), ["3 March 2026", "2026-09-15"]);
+        assert.deepEqual(marks("amounts"), ["2.4 million euros", "12 %"]);
+        assert.deepEqual(marks("contacts"), [
+            "anna@example.org",
+            "+49 40 1234567",
+            "https://example.org/plan",
         ]);
-        const found = (/** @type {keyof typeof extracts} */ kind) =>
-            rankByPattern(passages, extracts[kind].pattern).map((p) => p.place);
-        assert.deepEqual(found("amounts"), ["b"]);
-        assert.deepEqual(found("dates"), ["b"]);
-        assert.deepEqual(found("contacts"), ["c"]);
+        const { answer, sources } = found("dates");
+        assert.deepEqual(sources, [passages[1]]);
+        assert.match(
+            answer,
+            /^\*\*3 March 2026\*\*: The library .* 2026-09-15\. \[1\]\n\n/,
+        );
+        assert.deepEqual(findAll([], /x/g), { answer: "", sources: [] });
+    });
+
+    test("dates in the ways they are written", () => {
+        const { pattern } = extracts.dates ?? assert.fail();
+        for (const date of [
+            "1.2.2026",
+            "01/02/26",
+            "March 3, 2026",
+            "3rd March",
+            "Sept. 2026",
+            "2026-01-31",
+        ])
+            assert.equal(`on ${date} it`.match(pattern)?.[0], date);
+        for (const none of ["12:30", "version 1.2", "555-1234", "marching 5"])
+            assert.equal(`on ${none} it`.match(pattern), null, none);
+    });
+
+    test("those with most of a pattern come first, and few but the best", () => {
+        const passages = [{ text: "1" }, { text: "1 2 3" }, { text: "none" }];
+        assert.deepEqual(rankByPattern(passages, /\d/g), [
+            passages[1],
+            passages[0],
+        ]);
+        const hits = [10, 9, 4, 3, 2].map((score) => ({ score }));
+        assert.equal(bestOf(hits, 9).length, 3);
+        assert.equal(bestOf(hits, 2).length, 2);
+        assert.deepEqual(bestOf([], 3), []);
     });
 
     test("the prompt, and what is said of it", () => {
@@ -244,17 +291,27 @@ describe("what the model reads", () => {
             /** @type {number} */ n,
         ) => ({ document: name, name, n, place: `page ${n}`, text: `t${n}` });
         const one = [source("a.pdf", 1), source("a.pdf", 2)];
-        const prompt = writePrompt("ask", "Why?", one);
-        assert.match(prompt, /\[1\] page 1\nt1\n\n\[2\] page 2\nt2/);
-        assert.match(prompt, /Question: Why\?$/);
-        assert.match(writePrompt("summarize", "Sum up.", one), /Sum up\.$/);
+        // The best passage is read last, before the question.
+        assert.match(
+            writePrompt("ask", "Why?", one, false),
+            /^t2\n\nt1\n\nQuestion: Why\?\nGive a short answer/,
+        );
+        const marked = writePrompt("ask", "Why?", one, true);
+        assert.match(marked, /^\[2\] a\.pdf\nt2\n\n\[1\] a\.pdf\nt1\n/);
+        assert.equal(
+            writePrompt("summarize", "Sum up.", one, false),
+            "t1\n\nt2\n\nSum up.",
+        );
+        const [first] = one;
+        assert.ok(first);
+        const headed = [{ ...first, place: "Costs" }];
+        assert.match(writePrompt("ask", "?", headed, false), /^Costs\nt1/);
         assert.equal(
             describeUse(one, 9),
             "From 2 of 9 passages of a.pdf: pages 1 and 2",
         );
         assert.equal(describeUse(one, 2), "From all of a.pdf");
         const two = [...one, source("b.md", 1)];
-        assert.match(writePrompt("ask", "?", two), /\[3\] b\.md, page 1/);
         assert.equal(describeUse(two, 9), "From 3 passages of 2 documents");
     });
 });
