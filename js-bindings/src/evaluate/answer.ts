@@ -14,8 +14,16 @@ export interface Answered {
     readonly count: number;
     readonly expected: string;
     /** undefined: none was asked for. */
-    readonly answer: string | undefined;
+    readonly answer: Answer | undefined;
 }
+
+interface Answer {
+    readonly text: string;
+    readonly finished: boolean;
+}
+
+/** Tokens of an answer that are shown after it can't be right any more. */
+const SHOWN = 8;
 
 /** Where the last answer begins and ends. */
 export function lastAnswer({ isAnswer }: Sequence): {
@@ -39,6 +47,7 @@ export class Examinee {
     readonly #session: Session;
     readonly #options: GenerateOptions | undefined;
     readonly #isGreedy: boolean;
+    readonly #isHopeless: (answer: string, expected: string) => boolean;
     readonly #signal: AbortSignal | undefined;
 
     constructor(
@@ -46,8 +55,10 @@ export class Examinee {
         session: Session,
         options: GenerateOptions | undefined,
         maxTokens: number,
+        isHopeless: (answer: string, expected: string) => boolean,
         signal: AbortSignal | undefined,
     ) {
+        this.#isHopeless = isHopeless;
         this.#model = model;
         this.#session = session;
         this.#signal = signal;
@@ -78,19 +89,18 @@ export class Examinee {
         const best = scores.best?.map(([one]) => one?.token) ?? [];
         let same = start;
         while (same < end && best[same - first] === tokens[same]) same++;
-        return {
-            loss,
-            count,
-            expected: await this.#text(tokens.subarray(start, end)),
-            answer: await this.#answer(sequence, this.#isGreedy ? same : start),
-        };
+        const expected = await this.#text(tokens.subarray(start, end));
+        const from = this.#isGreedy ? same : start;
+        const answer = await this.#answer(sequence, from, expected);
+        return { loss, count, expected, answer };
     }
 
     /** What is said, where the tokens before `from` are said in any case. */
     async #answer(
         sequence: Sequence,
         from: number,
-    ): Promise<string | undefined> {
+        expected: string,
+    ): Promise<Answer | undefined> {
         if (!this.#options) return undefined;
         const { tokens } = sequence;
         const { start, end } = lastAnswer(sequence);
@@ -100,23 +110,40 @@ export class Examinee {
         const ends = last === eos || last === eot;
         if (from - start >= max) from = start + max;
         if ((from === end && ends) || from === start + max)
-            return this.#text(tokens.subarray(start, from));
+            return {
+                text: await this.#text(tokens.subarray(start, from)),
+                finished: from === end && ends,
+            };
         await this.#session.rewind(from - 1);
         const more: number[] = [];
+        const before = await this.#text(tokens.subarray(start, from));
         let text = "";
+        let finished = false;
+        let shown = 0;
         for await (const sampled of this.#session.generate({
             ...this.#options,
             tokens: tokens.subarray(from - 1, from),
             maxTokens: Math.min(max - (from - start), 2 ** 31 - 1),
             signal: this.#signal,
         })) {
+            const { finishReason } = sampled;
             more.push(sampled.token);
             text += sampled.text;
+            finished = finishReason === "end" || finishReason === "stop";
+            if (this.#isHopeless(before + text, expected) && ++shown >= SHOWN)
+                break;
         }
         // A stop string is no part of the text, but of the tokens.
-        return from === start
-            ? text
-            : this.#text([...tokens.subarray(start, from), ...more]);
+        return {
+            finished,
+            text:
+                from === start
+                    ? text
+                    : await this.#text([
+                          ...tokens.subarray(start, from),
+                          ...more,
+                      ]),
+        };
     }
 
     #text(tokens: ArrayLike<number>): Promise<string> {

@@ -5,7 +5,7 @@ import { sequencesOf, refuse, type Sequence } from "../train/examples.js";
 import type { TrainingExample } from "../train/types.js";
 import type { Model } from "../types.js";
 import { Examinee, lastAnswer } from "./answer.js";
-import { judge, metricName } from "./metrics.js";
+import { isHopeless, judge, metricName } from "./metrics.js";
 import type {
     Candidate,
     CandidateResult,
@@ -116,13 +116,15 @@ async function examine(
             session,
             generate === false ? undefined : generate,
             room,
+            (answer, expected) => isHopeless(metric, answer, expected),
             signal,
         );
         for (const [index, sequence] of sequences.entries()) {
             const said = await examinee.ask(sequence);
             loss += said.loss;
             tokens += said.count;
-            const { answer = "", expected } = said;
+            const { expected } = said;
+            const { text: answer = "", finished = false } = said.answer ?? {};
             const { score, fields } =
                 said.answer === undefined
                     ? { score: NaN, fields: undefined }
@@ -130,7 +132,10 @@ async function examine(
                           judge(metric, answer, expected, examples[index]!),
                       );
             const own = said.loss / said.count;
-            judged.push({ index, expected, answer, score, loss: own, fields });
+            judged.push({
+                ...{ index, expected, answer, finished, score, fields },
+                loss: own,
+            });
             clock.done++;
             await options.onProgress?.({
                 name,

@@ -76,6 +76,22 @@ export async function judge(
     }
 }
 
+/** Whether no words more can make it right. Fields of JSON are counted, so that
+ * only what is no JSON is given up. */
+export function isHopeless(
+    metric: Metric,
+    answer: string,
+    expected: string,
+): boolean {
+    const said = answer.trimStart();
+    if (metric === "json") return /^[^{["\d`tfn-]/.test(said);
+    if (metric !== "exact") return false;
+    const wanted = expected.trim();
+    return said.length > wanted.length
+        ? said.trimEnd() !== wanted
+        : !wanted.startsWith(said);
+}
+
 export function metricName(metric: Metric): Evaluation["metric"] {
     if (typeof metric === "function") return "function";
     if (!["exact", "contains", "json"].includes(metric))

@@ -64,8 +64,11 @@ export interface JudgedExample {
     /** Counted from 0, as in the list that was given. */
     readonly index: number;
     readonly expected: string;
-    /** "" where nothing was generated. */
+    /** "" where nothing was generated. With "exact" and "json", what can't be
+     * right any more is not finished. */
     readonly answer: string;
+    /** It ended by itself. */
+    readonly finished: boolean;
     /** 1: right; 0: wrong; a function may give shares. NaN without answers. */
     readonly score: number;
     /** Mean of the expected answer's tokens, natural logarithm. */
