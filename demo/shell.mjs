@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 
 /** @typedef {{ page: string, pipit: string }} Sources */
 
-const kinds = /\.(html|css|js|svg|png|webmanifest)$/;
+const kinds = /\.(html|css|js|svg|png|webmanifest|jsonl)$/;
 
 /** @param {string} folder @returns {Promise<string[]>} with slashes */
 async function filesOf(folder) {
