@@ -3,6 +3,8 @@ import { byId } from "./dom.js";
 import { wordsOf } from "./teach-data.js";
 
 const MOST_TOKENS = 200;
+/** Positions; two hundred words and their answer take less. */
+const CONTEXT = 2048;
 
 export class TryBoth {
     #onFailure;
@@ -81,7 +83,10 @@ export class TryBoth {
      * @param {AbortSignal} signal
      */
     async #answer(model, adapters, question, id, signal) {
-        const session = await model.createSession({ adapters, signal });
+        const contextLength = Math.min(model.contextLength, CONTEXT);
+        const session = await model.createSession({
+            ...{ adapters, signal, contextLength },
+        });
         try {
             const tokens = await this.#prompt(model, question);
             let text = "";

@@ -139,7 +139,6 @@ class Teach {
             );
         this.#model = await loadModel(wanted, {
             ...{ training: true, modelBase, onProgress, signal: this.#signal },
-            contextLength: 2048,
         });
         this.#source = wanted;
         return this.#model;
