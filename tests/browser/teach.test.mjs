@@ -6,7 +6,9 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import { loadModel } from "pipit";
+import { startServer } from "../../demo/serve.mjs";
 import {
+    newContext,
     openPage,
     scratch,
     useBrowser,
@@ -227,5 +229,44 @@ describe("the page that teaches", { skip: withoutBrowser }, () => {
         await page.click("#start");
         await page.waitForSelector("#failure [data-code=invalid-file]");
         assert.deepEqual(errors, []);
+    });
+
+    test("without a network, though only the chat was visited", async (t) => {
+        const server = await startServer({ models: scratch.folder });
+        t.after(server.close);
+        const context = await newContext(t, { serviceWorkers: "allow" });
+        const first = await context.newPage();
+        await first.goto(server.url);
+        await first.waitForFunction(() => navigator.serviceWorker.controller);
+        await first.close();
+        await server.close();
+
+        const page = await context.newPage();
+        await page.goto(`${server.url}teach.html`);
+        assert.ok(await page.evaluate(() => crossOriginIsolated));
+        await page.click("#sample");
+        await page.waitForSelector("#learn:visible");
+        await plan(page, "2");
+        await page.click("#start");
+        await page.waitForSelector("#try:visible");
+        await page.waitForSelector("#kept-list li");
+    });
+
+    test("no room is said, and the page goes on", async (t) => {
+        const { page, url } = await opened(t);
+        await plan(page, "4");
+        const session = await page.context().newCDPSession(page);
+        const origin = new URL(url).origin;
+        const limit = (/** @type {number} */ quotaSize) =>
+            session.send("Storage.overrideQuotaForOrigin", {
+                ...{ origin, quotaSize },
+            });
+        await limit(100_000);
+        await page.click("#start");
+        await page.waitForSelector("#failure [data-code=disk-full]");
+        assert.ok(await page.locator("#start").isVisible());
+        await session.send("Storage.overrideQuotaForOrigin", { origin });
+        await page.click("#start");
+        await page.waitForSelector("#try:visible");
     });
 });
