@@ -60,7 +60,7 @@ function webkitProgram() {
 const browserProgram = fileURLToPath(new URL("webkit.py", import.meta.url));
 
 /** The program of each browser; undefined where it is not installed. */
-export const programs = {
+export const findPrograms = () => ({
     chromium: firstProgram([
         process.env.CHROMIUM,
         ...["chromium", "chromium-browser", "google-chrome"],
@@ -68,7 +68,9 @@ export const programs = {
     firefox: firstProgram([process.env.FIREFOX, "firefox-esr", "firefox"]),
     webkit: webkitProgram(),
     safari: webkitProgram(),
-};
+});
+
+export const programs = findPrograms();
 
 /** What Debian calls them. */
 export const debianPackages = {

@@ -136,6 +136,9 @@ const missing = (name) =>
 for (const name of /** @type {BrowserName[]} */ (Object.keys(programs)))
     describe(name, { skip: missing(name) }, () => {
         const has = expected[name];
+        // Now and then `new Worker` never returns in a worker of Firefox 153,
+        // with bare workers too.
+        const inWorker = { skip: name === "firefox" && "it may hang there" };
         /** @type {import("./drivers.mjs").Driven} */
         let browser;
         before(async () => {
@@ -238,7 +241,7 @@ for (const name of /** @type {BrowserName[]} */ (Object.keys(programs)))
                 }
             });
 
-            test(`${where}: in a worker of the page`, async (t) => {
+            test(`${where}: in a worker of the page`, inWorker, async (t) => {
                 const { host, tab } = await open(t, isolation);
                 const url = `${host.url}models/tiny.gguf`;
                 const did = await checkInWorker(tab, "exercise", { url });
