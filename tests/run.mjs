@@ -245,6 +245,12 @@ const parts = [
         run: () => nodeTests("tests/golden"),
     },
     {
+        name: "demo",
+        title: "demo: modules of the page in Node",
+        needs: "built",
+        run: () => nodeTests("tests/demo"),
+    },
+    {
         name: "browser",
         title: "browser: package and page in Chromium",
         needs: "model",
