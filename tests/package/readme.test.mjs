@@ -16,12 +16,13 @@ import { tinyModel } from "../tools/tiny-model.mjs";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const readme = readFileSync(join(root, "js-bindings/README.md"), "utf8");
 
-/** @type {{ name: string, code: string }[]} */
+/** @type {{ section: string, n: number, code: string }[]} */
 const examples = readme.split(/^## /m).flatMap((section, i) => {
     const [heading = ""] = section.split("\n");
     const blocks = [...section.matchAll(/^```js\n(.*?)^```/gms)];
     return blocks.map(([, code = ""], n) => ({
-        name: `${i === 0 ? "beginning" : heading} ${n + 1}`,
+        section: i === 0 ? "beginning" : heading,
+        n: n + 1,
         code,
     }));
 });
@@ -29,7 +30,6 @@ const examples = readme.split(/^## /m).flatMap((section, i) => {
 /** What a reader has around an example, by name. @type {[string, string][]} */
 const surroundings = [
     ["fs", 'await import("node:fs")'],
-    ["training", '[{ prompt: "the", completion: " end" }]'],
     ["show", "() => {}"],
     ["write", "() => {}"],
     ["onProgress", "() => {}"],
@@ -53,7 +53,16 @@ const surroundings = [
     ["session", "await model.createSession()"],
     ["other", 'await model.loadAdapter("tickets.gguf")'],
     ["notes", '{ "general.name": "tickets" }'],
+    ["adapter", 'await model.loadAdapter("tickets.gguf")'],
+    ["examples", '[{ prompt: "the", completion: "{\\"topic\\": 1}" }]'],
 ];
+
+/** Where a section means something else by a name.
+ * @type {Record<string, [string, string][]>} */
+const own = {
+    Training: [["file", 'fs.readFileSync("examples.jsonl")']],
+    Evaluation: [["other", 'await pipit.loadModel("model.gguf")']],
+};
 
 /** Whether the code names it, other than after a dot or as a key. */
 const uses = (/** @type {string} */ code, /** @type {string} */ name) =>
@@ -65,8 +74,9 @@ const uses = (/** @type {string} */ code, /** @type {string} */ name) =>
 const makes = (/** @type {string} */ code, /** @type {string} */ name) =>
     new RegExp(`(const|let) (\\{[^}]*\\b${name}\\b|${name}\\b)`).test(code);
 
-/** @param {string} code @param {string} address of a server that has the files */
-function program(code, address) {
+/** @param {{ section: string, code: string }} example
+ * @param {string} address of a server that has the files */
+function program({ section, code }, address) {
     const imports = /^import [^;]*;$/gm;
     const heads = code.match(imports) ?? [];
     const body = code.replace(imports, "");
@@ -74,7 +84,8 @@ function program(code, address) {
     let before = [];
     let all = body;
     // The last first: one may need another.
-    for (const [name, value] of [...surroundings].reverse())
+    const given = new Map([...surroundings, ...(own[section] ?? [])]);
+    for (const [name, value] of [...given].reverse())
         if (
             uses(all, name) &&
             !(uses(body, name) && makes(body, name)) &&
@@ -136,6 +147,13 @@ before(async () => {
     );
     const bound = server.address();
     address = `http://127.0.0.1:${typeof bound === "object" ? bound?.port : 0}`;
+    const line = '{ "prompt": "the", "completion": " end" }\n';
+    await writeFile(
+        join(folder, "examples.jsonl"),
+        Array.from({ length: 12 }, (_, i) =>
+            line.replace("end", `end ${i}`).replace("the", `the ${i}`),
+        ).join(""),
+    );
     await mkdir(join(folder, "cache"), { recursive: true });
     await run(
         "adapter.mjs",
@@ -167,9 +185,9 @@ test("there are examples of every entry", () => {
         );
 });
 
-for (const [i, { name, code }] of examples.entries())
-    test(name, async () => {
-        const text = program(code, address);
+for (const [i, example] of examples.entries())
+    test(`${example.section} ${example.n}`, async () => {
+        const text = program(example, address);
         const told = await run(`example-${i}.mjs`, text).catch((error) =>
             assert.fail(`${text}\n${error.stderr}`),
         );

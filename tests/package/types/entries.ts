@@ -63,8 +63,6 @@ expectTypeOf(session.promptStreaming).returns.toExtend<
 expectTypeOf(session.contextUsage).toBeNumber();
 expectTypeOf(session.clone).returns.resolves.toEqualTypeOf<LanguageModel>();
 void session.prompt([{ role: "assistant", content: "I", prefix: true }]);
-// @ts-expect-error: nobody can make one
-new LanguageModel(1, 2, 3);
 
 // Training.
 expectTypeOf(trainAdapter).returns.resolves.toEqualTypeOf<TrainedAdapter>();
