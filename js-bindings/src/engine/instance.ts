@@ -31,7 +31,8 @@ const codes: Readonly<Record<number, PipitErrorCode>> = {
 const PAGE = 65536;
 /** At least what the modules ask for (--initial-memory). */
 const INITIAL_PAGES = 32;
-const OUT_SLOTS = 16;
+/** A step of generations tells of 32 at most, eight slots each. */
+const OUT_SLOTS = 256;
 
 export function isThreaded(module: WebAssembly.Module): boolean {
     return WebAssembly.Module.exports(module).some(
