@@ -2,13 +2,16 @@
 //
 // dist is flat, for the programs look for each other and for the modules beside
 // themselves: index.js, worker.js, template.js for pages; *.node.js and cli.js
-// for Node. The wasm files are put in by web/build.mjs.
+// for Node. inline.js looks for nothing. The wasm files are put in, before this
+// runs, by web/build.mjs.
 import * as esbuild from "esbuild";
 import { execFileSync } from "node:child_process";
 import { copyFileSync, existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { packModules } from "./pack-modules.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const require = createRequire(import.meta.url);
@@ -129,6 +132,58 @@ const node = {
     plugins: [laterPlugin(".node.js"), manifestPlugin(false)],
 };
 
+/** The package in one file. @param {string} name @param {string} platform
+ * @param {esbuild.BuildOptions} kind @param {false | "addresses"} addresses */
+async function buildInline(name, platform, kind, addresses) {
+    const plugins = [manifestPlugin(addresses), parserPlugin];
+    /* In a page a classic script, for old ones know no other worker. */
+    const format = kind === pages ? "iife" : "esm";
+    /** @param {string} entry */
+    const program = async (entry) => {
+        const { outputFiles } = await esbuild.build({
+            ...kind,
+            ...{ entryPoints: [entry], plugins, format },
+            ...{ minify: true, write: false },
+            // What starts workers stays unused, and is dropped, in one.
+            logOverride: { "empty-import-meta": "silent" },
+        });
+        return outputFiles?.[0]?.contents ?? new Uint8Array();
+    };
+    const assets = {
+        modules: packModules(join(here, "dist")),
+        engine: await program("src/worker/main.ts"),
+        template: await program("src/template/worker.ts"),
+    };
+    const own = {
+        name: "inline",
+        setup(/** @type {esbuild.PluginBuild} */ build) {
+            const path = join(here, "src/platform", platform);
+            build.onResolve(
+                { filter: /^#platform$|\/platform\/inline\.js$/ },
+                () => ({ path }),
+            );
+            build.onResolve({ filter: /^#assets$/ }, () => ({
+                path: "assets",
+                namespace: "inline",
+            }));
+            build.onLoad({ filter: /^assets$/, namespace: "inline" }, () => ({
+                contents: Object.entries(assets)
+                    .map(([asset, bytes]) => {
+                        const packed = gzipSync(bytes, { level: 9 });
+                        return `export const ${asset} = "${packed.toString("base64")}";`;
+                    })
+                    .join("\n"),
+            }));
+        },
+    };
+    await esbuild.build({
+        ...kind,
+        entryPoints: { [name]: "src/inline.ts" },
+        plugins: [own, ...plugins],
+        banner,
+    });
+}
+
 const builds = [
     esbuild.build({
         ...pages,
@@ -224,6 +279,10 @@ if (existsSync(join(here, "src/cli/main.ts")))
         }),
     );
 await Promise.all(builds);
+await Promise.all([
+    buildInline("inline", "inline.ts", pages, "addresses"),
+    buildInline("inline.node", "inline-node.ts", node, false),
+]);
 copyFileSync(join(jinja, "../LICENSE"), join(here, "dist/template.LICENSE"));
 copyFileSync(join(papaparse, "LICENSE"), join(here, "dist/csv.LICENSE"));
 

@@ -8,6 +8,7 @@
  *
  * All options of a call are optional unless said otherwise. Bytes are counted
  * in plain numbers. */
+/// <reference lib="esnext.disposable" preserve="true" />
 
 import type { EvaluateOptions, Evaluation } from "./evaluate/types.js";
 import type {
@@ -71,8 +72,9 @@ export interface SourceOptions extends CancelOptions {
     /** Address of a folder that holds the manifest's files by file name; tried
      * first when the source is a name. */
     readonly modelBase?: string | URL | undefined;
-    /** The module instead of the package's own file. It has to be the variant
-     * that the place would choose, see the README. */
+    /** The module instead of the package's own file: its address (in Node also
+     * its path), a response, its bytes, or compiled. One without threads runs
+     * everywhere; a `Response` serves one call. */
     readonly wasm?: WasmSource | undefined;
     /** Takes the module that can train too (`pipit/train`): some 15 kB more to
      * fetch. */
@@ -86,7 +88,7 @@ export type WasmSource =
     | URL
     | Response
     | ArrayBuffer
-    | ArrayBufferView
+    | Uint8Array
     | WebAssembly.Module;
 
 export interface LoadOptions extends SourceOptions {

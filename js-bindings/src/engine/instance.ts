@@ -67,10 +67,11 @@ export async function instantiate(
     memory: WebAssembly.Memory,
 ): Promise<ThreadExports> {
     try {
-        const instance = await WebAssembly.instantiate(module, {
+        const { exports } = await WebAssembly.instantiate(module, {
             env: { memory },
         });
-        return instance.exports as unknown as ThreadExports;
+        if (!exports.pipit_engine_open) throw new Error("it is another one");
+        return exports as unknown as ThreadExports;
     } catch (cause) {
         throw new PipitError("environment", "can't start the module", {
             cause,

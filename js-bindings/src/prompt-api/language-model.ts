@@ -3,6 +3,7 @@
  *
  * Invariant: `#turns` holds what was asked and answered whole; a prompt that
  * fails or is aborted leaves no trace in it. */
+/// <reference lib="esnext.disposable" preserve="true" />
 import type { Model, ModelSource, Sampled, Session } from "../types.js";
 import { CreateMonitor, HandlerSlot, quotaExceeded } from "./events.js";
 import { untilAborted } from "./guard.js";
