@@ -32,6 +32,7 @@ const contentTypes = {
     ".svg": "image/svg+xml",
     ".png": "image/png",
     ".webmanifest": "application/manifest+json",
+    ".jsonl": "application/jsonl",
     ".wasm": "application/wasm",
     ".gguf": "application/octet-stream",
     ".bcmap": "application/octet-stream",

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 
 /** @typedef {{ page: string, pipit: string }} Sources */
 
-const kinds = /\.(html|css|js|svg|png|webmanifest)$/;
+const kinds = /\.(html|css|js|svg|png|webmanifest|jsonl)$/;
 
 const packages = fileURLToPath(new URL("../node_modules", import.meta.url));
 

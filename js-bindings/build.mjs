@@ -69,18 +69,27 @@ const packagePlugin = (/** @type {string} */ path) => ({
     },
 });
 
-/** A file of its own, loaded on demand. */
-const laterPlugin = {
+/** Files of their own, loaded on demand. */
+const laterPlugin = (/** @type {".js" | ".node.js"} */ end) => ({
     name: "later",
     setup(/** @type {esbuild.PluginBuild} */ build) {
-        build.onResolve({ filter: /\/peft\.js$/ }, () => ({
-            path: "./peft.js",
-            external: true,
-        }));
+        const later = (
+            /** @type {RegExp} */ filter,
+            /** @type {string} */ path,
+        ) =>
+            build.onResolve({ filter }, ({ kind }) =>
+                kind === "dynamic-import" ? { path, external: true } : null,
+            );
+        later(/\/peft\.js$/, "./peft.js");
+        later(/\/csv\.js$/, "./csv.js");
+        later(/\/train\/index\.js$/, `./train${end}`);
+        later(/\/evaluate\/index\.js$/, `./evaluate${end}`);
     },
-};
+});
 
-/** The one library inside has its licence beside it. */
+/** The libraries inside have their licences beside them. */
+const papaparse = dirname(require.resolve("papaparse/package.json"));
+const csvBanner = { js: "/*! papaparse (MIT): see csv.LICENSE */" };
 const jinja = dirname(require.resolve("@huggingface/jinja"));
 const banner = { js: "/*! @huggingface/jinja (MIT): see template.LICENSE */" };
 
@@ -111,7 +120,7 @@ const pages = {
     minify: true,
     platform: "browser",
     conditions: ["default"],
-    plugins: [laterPlugin, manifestPlugin("addresses")],
+    plugins: [laterPlugin(".js"), manifestPlugin("addresses")],
 };
 
 /** @type {esbuild.BuildOptions} */
@@ -120,7 +129,7 @@ const node = {
     platform: "node",
     target: "node20",
     conditions: ["node"],
-    plugins: [laterPlugin, manifestPlugin(false)],
+    plugins: [laterPlugin(".node.js"), manifestPlugin(false)],
 };
 
 /** The package in one file. @param {string} name @param {string} platform
@@ -207,22 +216,41 @@ const builds = [
     }),
     esbuild.build({
         ...pages,
-        entryPoints: { train: "src/train/index.ts" },
-        plugins: [packagePlugin("./index.js"), manifestPlugin("addresses")],
-    }),
-    esbuild.build({
-        ...node,
-        entryPoints: { "train.node": "src/train/index.ts" },
-        plugins: [packagePlugin("./index.node.js"), manifestPlugin(false)],
-    }),
-    esbuild.build({
-        ...pages,
         entryPoints: {
             store: "src/store/worker.ts",
             openai: "src/openai/index.ts",
         },
     }),
+    esbuild.build({
+        ...pages,
+        entryPoints: {
+            train: "src/train/index.ts",
+            evaluate: "src/evaluate/index.ts",
+        },
+        plugins: [
+            laterPlugin(".js"),
+            packagePlugin("./index.js"),
+            manifestPlugin("addresses"),
+        ],
+    }),
+    esbuild.build({
+        ...node,
+        entryPoints: {
+            "train.node": "src/train/index.ts",
+            "evaluate.node": "src/evaluate/index.ts",
+        },
+        plugins: [
+            laterPlugin(".node.js"),
+            packagePlugin("./index.node.js"),
+            manifestPlugin(false),
+        ],
+    }),
     esbuild.build({ ...pages, entryPoints: { peft: "src/peft.ts" } }),
+    esbuild.build({
+        ...pages,
+        entryPoints: { csv: "src/train/csv.ts" },
+        banner: csvBanner,
+    }),
     esbuild.build({
         ...node,
         entryPoints: { "models.node": "src/node/store.ts" },
@@ -256,6 +284,7 @@ await Promise.all([
     buildInline("inline.node", "inline-node.ts", node, false),
 ]);
 copyFileSync(join(jinja, "../LICENSE"), join(here, "dist/template.LICENSE"));
+copyFileSync(join(papaparse, "LICENSE"), join(here, "dist/csv.LICENSE"));
 
 const tsc = join(dirname(require.resolve("typescript")), "tsc.js");
 execFileSync(process.execPath, [tsc, "-p", here], { stdio: "inherit" });

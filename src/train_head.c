@@ -50,10 +50,11 @@ static void head_norm(const pipit_train_part *part) {
 
 static void head_logits(const pipit_train_part *part) {
     pipit_train *t = part->train;
-    pipit_train_product(part, &t->model->output,
+    pipit_train_output logits = {&t->model->output,
+                                 {t->logits, t->vocab_stride}};
+    pipit_train_product(part, &logits, 1,
                         (pipit_train_floats){t->head_h, t->embd_stride},
-                        t->head_n,
-                        (pipit_train_floats){t->logits, t->vocab_stride});
+                        t->head_n);
 }
 
 static void head_loss(const pipit_train_part *part) {

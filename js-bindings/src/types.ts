@@ -10,6 +10,13 @@
  * in plain numbers. */
 /// <reference lib="esnext.disposable" preserve="true" />
 
+import type { EvaluateOptions, Evaluation } from "./evaluate/types.js";
+import type {
+    TrainedAdapter,
+    TrainingExample,
+    TrainingOptions,
+} from "./train/types.js";
+
 export type { PipitErrorCode, PipitErrorDetails } from "./errors.js";
 
 // ---- sources ---------------------------------------------------------------
@@ -374,6 +381,17 @@ export interface Model extends TextCodec {
         source: ModelSource | PeftSource,
         options?: AdapterOptions,
     ): Promise<Adapter>;
+    /** `trainAdapter` of `pipit/train`, fetched with the first call. The model
+     * was loaded with `training: true`. */
+    trainAdapter(
+        examples: readonly TrainingExample[],
+        options?: TrainingOptions,
+    ): Promise<TrainedAdapter>;
+    /** `evaluate` of `pipit/evaluate`, fetched with the first call. */
+    evaluate(
+        examples: readonly TrainingExample[],
+        options?: EvaluateOptions,
+    ): Promise<Evaluation>;
 }
 
 // ---- adapters --------------------------------------------------------------

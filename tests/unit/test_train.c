@@ -5,6 +5,7 @@
 #include "train_row.h"
 
 #include "kernels/scalar.h"
+#include "kernels/train_kernels.h"
 
 #include <math.h>
 
@@ -35,6 +36,17 @@ static double silu_loss(const double *x, const float *w, const float *dy) {
     (void)w;
     for (int i = 0; i < N; i++)
         sum += dy[i] * (x[i] / (1 + exp(-x[i])) * x[N + i]);
+    return sum;
+}
+
+static double gelu_loss(const double *x, const float *w, const float *dy) {
+    double sum = 0;
+    (void)w;
+    for (int i = 0; i < N; i++) {
+        double g = x[i], t = tanh(sqrt(2 / 3.14159265358979323846) *
+                                  (g + 0.044715 * g * g * g));
+        sum += dy[i] * (0.5 * g * (1 + t) * x[N + i]);
+    }
     return sum;
 }
 
@@ -69,8 +81,11 @@ static void rows_have_the_gradients_of_finite_differences(void) {
     pipit_train_norm_back(x, w, dy, N, 1e-5f, out);
     check_gradient(norm_loss, x, N, w, dy, out);
     memcpy(out, x, sizeof x);
-    pipit_train_silu_back(out, out + N, dy, N);
+    pipit_train_kernels_scalar.silu_back(out, out + N, dy, N);
     check_gradient(silu_loss, x, 2 * N, w, dy, out);
+    memcpy(out, x, sizeof x);
+    pipit_train_kernels_scalar.gelu_back(out, out + N, dy, N);
+    check_gradient(gelu_loss, x, 2 * N, w, dy, out);
     memcpy(out, x, sizeof x);
     double loss =
         pipit_train_loss_back(out, N, 7, 0.25f, pipit_scalar_softmax);
