@@ -57,8 +57,8 @@
     CASE(Q4_0) CASE(Q4_1) CASE(Q5_0) CASE(Q5_1) CASE(Q8_0) CASE(Q2_K)       \
     CASE(Q3_K) CASE(Q4_K) CASE(Q5_K) CASE(Q6_K) CASE(IQ4_NL) CASE(IQ4_XS)   \
     CASE(TQ1_0) CASE(TQ2_0) CASE(MXFP4) CASE(NVFP4) CASE(Q1_0) CASE(Q2_0)
-/* Those that are quicker four at a time in registers than from a tile, and
- * common enough to be worth the bytes. */
+/* Those that are quicker two or four at a time in registers than from a tile,
+ * and common enough to be worth the bytes. */
 #define FEW_TYPES(CASE)                                                     \
     CASE(Q4_0) CASE(Q4_1) CASE(Q8_0) CASE(Q4_K) CASE(IQ4_NL)
 
@@ -77,8 +77,10 @@
         vec_rows(&f, w, g0, g1, x, y, y_stride);                             \
     }
 #define ONE_FUNCTION(type) VEC_FUNCTION(one_##type, 1, FORM_##type)
+#define TWO_FUNCTION(type) VEC_FUNCTION(two_##type, 2, FORM_##type)
 #define FOUR_FUNCTION(type) VEC_FUNCTION(four_##type, TOKENS, FORM_##type)
 VEC_TYPES(ONE_FUNCTION)
+FEW_TYPES(TWO_FUNCTION)
 FEW_TYPES(FOUR_FUNCTION)
 
 static void multiply_one(const pipit_matrix *w, uint32_t g0, uint32_t g1,
@@ -88,16 +90,24 @@ static void multiply_one(const pipit_matrix *w, uint32_t g0, uint32_t g1,
     switch (w->type) { VEC_TYPES(ONE_CASE) }
 }
 
-/* Whether there is a way for this type. */
-static bool multiply_four(const pipit_matrix *w, uint32_t g0, uint32_t g1,
-                          const pipit_acts *x, float *y, size_t y_stride) {
-#define FOUR_CASE(type) \
-    case PIPIT_TYPE_##type: four_##type(w, g0, g1, x, y, y_stride); break;
-    switch (w->type) {
-        FEW_TYPES(FOUR_CASE)
-        default: return false;
-    }
-    return true;
+/* The first 4, 2 or 1 of n_tokens; how many. */
+static uint32_t multiply_first(const pipit_matrix *w, uint32_t g0, uint32_t g1,
+                               const pipit_acts *x, uint32_t n_tokens,
+                               float *y, size_t y_stride) {
+#define FEW_CASE(type)                               \
+    case PIPIT_TYPE_##type:                          \
+        if (n_tokens >= TOKENS) {                    \
+            four_##type(w, g0, g1, x, y, y_stride);  \
+            return TOKENS;                           \
+        }                                            \
+        two_##type(w, g0, g1, x, y, y_stride);       \
+        return 2;
+    if (n_tokens >= 2) switch (w->type) {
+            FEW_TYPES(FEW_CASE)
+            default: break;
+        }
+    multiply_one(w, g0, g1, x, y);
+    return 1;
 }
 
 static void matvec(const pipit_matrix *w, uint32_t g0, uint32_t g1,
@@ -108,26 +118,17 @@ static void matvec(const pipit_matrix *w, uint32_t g0, uint32_t g1,
         multiply_one(w, g0, g1, x, y);
 }
 
-/* Four tokens, then one, over some groups at a time: their bytes stay in the
- * cache. */
+/* Some groups at a time: their bytes stay in the cache. */
 static void multiply_few(const pipit_matrix *w, uint32_t g0, uint32_t g1,
                          const pipit_acts *x, uint32_t t0, uint32_t n_tokens,
                          float *y, size_t y_stride) {
-    for (uint32_t g = g0; g < g1; g += 16) {
-        uint32_t end = pipit_min_u32(g + 16, g1), t = t0;
-        while (t < n_tokens) {
-            pipit_acts some = {.blocks = x->blocks + t * x->block_stride,
+    for (uint32_t g = g0; g < g1; g += 16)
+        for (uint32_t t = t0; t < n_tokens;) {
+            pipit_acts rest = {.blocks = x->blocks + t * x->block_stride,
                                .block_stride = x->block_stride};
-            float *out = y + t * y_stride;
-            if (n_tokens - t >= TOKENS &&
-                multiply_four(w, g, end, &some, out, y_stride)) {
-                t += TOKENS;
-            } else {
-                multiply_one(w, g, end, &some, out);
-                t++;
-            }
+            t += multiply_first(w, g, pipit_min_u32(g + 16, g1), &rest,
+                                n_tokens - t, y + t * y_stride, y_stride);
         }
-    }
 }
 
 /* From how many tokens on it pays to unpack tiles, by measurement. Signed bytes
