@@ -1,6 +1,6 @@
 // What a screen reader says, and when: short news at once, an answer sentence by
 // sentence as it comes, so that neither single words nor nothing is heard.
-import { byId, element } from "./dom.js";
+import { button, byId, element } from "./dom.js";
 
 /** The end of a sentence or a line, with what closes it. */
 const sentenceEnd = /[.!?…。！？][)"'”’»]*\s|\n/gu;
@@ -14,6 +14,17 @@ export class Announcer {
     announce(words) {
         // The same words twice are said twice.
         this.#news.replaceChildren(element("p", {}, words));
+    }
+
+    /** What has to be seen too. @param {string} words */
+    warn(words) {
+        const close = button("Close", () => (box.hidden = true), {
+            class: "small",
+        });
+        const box = byId("warning");
+        box.hidden = false;
+        box.replaceChildren(words, " ", close);
+        this.announce(words);
     }
 
     beginAnswer() {

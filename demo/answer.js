@@ -1,5 +1,5 @@
 // An answer as elements: paragraphs and fenced code, and inside of paragraphs
-// `code` and **strong**. Text stays text: no markup of a model is ever parsed.
+// `code`, **strong** and marks of passages. Text stays text: no markup of a model is ever parsed.
 import { button, copyText, element } from "./dom.js";
 
 /**
@@ -41,13 +41,23 @@ export function splitBlocks(text) {
     return blocks;
 }
 
-/** @param {string} text @returns {(Node | string)[]} */
-function inline(text) {
-    return text.split(/(`[^`\n]+`|\*\*[^*\n]+\*\*)/).map((part, i) => {
+/** What a mark such as [2] leads to; undefined: it stays text.
+ * @typedef {(n: number) => (() => void) | undefined} Cite */
+
+/** @param {string} text @param {Cite} cite @returns {(Node | string)[]} */
+function inline(text, cite) {
+    const marked = /(`[^`\n]+`|\*\*[^*\n]+\*\*|\[\d{1,2}\])/;
+    return text.split(marked).map((part, i) => {
         if (i % 2 === 0) return part;
-        return part.startsWith("`")
-            ? element("code", {}, part.slice(1, -1))
-            : element("strong", {}, part.slice(2, -2));
+        if (part.startsWith("`")) return element("code", {}, part.slice(1, -1));
+        if (part.startsWith("*"))
+            return element("strong", {}, part.slice(2, -2));
+        const n = Number(part.slice(1, -1));
+        const open = cite(n);
+        if (!open) return part;
+        const mark = button(String(n), open, { class: "cite" });
+        mark.setAttribute("aria-label", `Passage ${n}`);
+        return mark;
     });
 }
 
@@ -75,14 +85,17 @@ export class AnswerText {
     /** @type {Block[]} */
     #blocks = [];
     #announce;
+    #cite;
 
     /**
      * @param {HTMLElement} box
      * @param {(words: string) => void} announce
+     * @param {Cite} [cite]
      */
-    constructor(box, announce) {
+    constructor(box, announce, cite = () => undefined) {
         this.box = box;
         this.#announce = announce;
+        this.#cite = cite;
     }
 
     /** Touches only what is new. @param {string} text */
@@ -109,7 +122,11 @@ export class AnswerText {
         const made =
             block.kind === "code"
                 ? codeElement(block, this.#announce)
-                : element("p", { dir: "auto" }, ...inline(block.text));
+                : element(
+                      "p",
+                      { dir: "auto" },
+                      ...inline(block.text, this.#cite),
+                  );
         if (place) place.replaceWith(made);
         else this.box.append(made);
     }

@@ -73,3 +73,13 @@ export async function copyText(on, text, announce) {
     announce(words);
     setTimeout(() => on.replaceChildren(...before), 1600);
 }
+
+/** Gives the user a file. @param {string} name @param {string} text @param {string} type */
+export function saveFile(name, text, type) {
+    const url = URL.createObjectURL(new Blob([text], { type }));
+    const link = element("a", { href: url, download: name });
+    document.body.append(link);
+    link.click();
+    link.remove();
+    setTimeout(() => URL.revokeObjectURL(url), 60_000);
+}

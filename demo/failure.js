@@ -85,6 +85,36 @@ const known = {
         title: "This browser can't run the engine",
         advice: "It needs WebAssembly with SIMD: any browser of 2023 or newer.",
     },
+    "document-kind": {
+        title: "This is no document that Pipit reads",
+        advice: "Text, Markdown, HTML, CSV and PDF files are read.",
+    },
+    "document-empty": {
+        title: "There is no text in this file",
+        advice: "Scanned pages are pictures: Pipit can't read those.",
+    },
+    "document-large": {
+        title: "The file is too large",
+        advice: "Take a part of it.",
+    },
+    "document-locked": {
+        title: "The file is locked",
+        advice: "Save it without its password first.",
+    },
+    "document-broken": {
+        title: "The file could not be read",
+        advice: "It may be damaged, or was moved since it was chosen.",
+    },
+    "document-reader": {
+        title: "The reader of PDF files is not here yet",
+        advice:
+            "It is fetched from this page's own server when the first PDF is " +
+            "opened, and kept. Go online once.",
+    },
+    "chat-file": {
+        title: "This is no file of chats",
+        advice: "Nothing was taken from it.",
+    },
     closed: {
         title: "The model was closed",
         advice: "Load it again.",
@@ -103,6 +133,9 @@ export function codeOf(/** @type {unknown} */ error) {
     return typeof code === "string" ? code : "internal";
 }
 
+/** @param {unknown} error @returns {Words} */
+export const wordsFor = (error) => known[codeOf(error)] ?? unknown;
+
 /** @typedef {{ card: HTMLElement, heading: HTMLElement }} Failure */
 
 /**
@@ -113,7 +146,7 @@ export function codeOf(/** @type {unknown} */ error) {
  */
 export function describeFailure(error, actions, level) {
     const code = codeOf(error);
-    const { title, advice } = known[code] ?? unknown;
+    const { title, advice } = wordsFor(error);
     const message = error instanceof Error ? error.message : String(error);
     const heading = element(level, { tabindex: "-1" }, title);
     const card = element(

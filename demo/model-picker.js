@@ -1,5 +1,6 @@
 // Which model: the suggested one, a file, or an address.
 import { button, byId, element } from "./dom.js";
+import { models } from "./pipit/models.js";
 import { isKept } from "./stored-models.js";
 import { describeFailure } from "./failure.js";
 import { formatBytes, formatCount } from "./format.js";
@@ -64,6 +65,27 @@ function nameOf(url) {
     }
 }
 
+const LAST = "pipit-last-model";
+
+/** The one that answered last. @returns {{ source: string, label: string } | undefined} */
+export function lastModel() {
+    try {
+        const { source, label } = JSON.parse(localStorage.getItem(LAST) ?? "");
+        return typeof source === "string" ? { source, label } : undefined;
+    } catch {
+        return undefined;
+    }
+}
+
+/** @param {{ source: string, label: string }} model */
+export function rememberModel(model) {
+    try {
+        localStorage.setItem(LAST, JSON.stringify(model));
+    } catch {
+        // Then it is asked for.
+    }
+}
+
 export class ModelPicker {
     #suggested = fallback;
     #failureBox = byId("load-failure");
@@ -90,7 +112,6 @@ export class ModelPicker {
             event.preventDefault();
             this.#chooseAddress();
         });
-        this.#acceptDrops();
         void this.#showSuggested();
     }
 
@@ -147,25 +168,30 @@ export class ModelPicker {
         input.focus();
     }
 
-    #acceptDrops() {
-        const veil = byId("drop");
-        const holdsFile = (/** @type {DragEvent} */ event) =>
-            event.dataTransfer?.types.includes("Files") === true;
-        addEventListener("dragover", (event) => {
-            if (!holdsFile(event)) return;
-            event.preventDefault();
-            veil.hidden = false;
-        });
-        addEventListener("dragleave", (event) => {
-            if (event.relatedTarget === null) veil.hidden = true;
-        });
-        addEventListener("drop", (event) => {
-            if (!holdsFile(event)) return;
-            event.preventDefault();
-            veil.hidden = true;
-            const file = event.dataTransfer?.files[0];
-            if (file) this.chooseFile(file);
-        });
+    /** The suggested model, when it is on this device. @returns {Promise<Choice | undefined>} */
+    async suggestedIfNear() {
+        const { name, title } = this.#suggested;
+        const near = await isKept(name);
+        return near ? { label: title, source: name } : undefined;
+    }
+
+    /** Those on this device. @param {unknown} [inUse] the source of the one in use */
+    async showKept(inUse) {
+        const list = await models.list().catch(() => []);
+        byId("kept").hidden = list.length === 0;
+        byId("kept-models").replaceChildren(
+            ...list.map(({ source, file, size }) => {
+                const open = button(file, () =>
+                    this.#onChoose({ label: file, source }),
+                );
+                open.setAttribute("aria-label", `Use ${file}`);
+                open.append(
+                    element("span", { class: "facts-line" }, formatBytes(size)),
+                );
+                if (source === inUse) open.setAttribute("aria-current", "true");
+                return element("li", {}, open);
+            }),
+        );
     }
 
     clearFailure() {

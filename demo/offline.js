@@ -5,9 +5,9 @@ import { button, byId } from "./dom.js";
 const RELOADED = "pipit-isolated";
 
 /** Once, and only while nothing can be lost: the headers that the service worker
- * adds come with the next load. @param {() => boolean} isIdle */
-function isolate(isIdle) {
-    if (crossOriginIsolated || !isIdle()) return;
+ * adds come with the next load. @param {() => boolean} isFresh */
+function isolate(isFresh) {
+    if (crossOriginIsolated || !isFresh()) return;
     if (sessionStorage.getItem(RELOADED)) return;
     sessionStorage.setItem(RELOADED, "once");
     location.reload();
@@ -27,15 +27,19 @@ function whenWaiting(registration, told) {
 
 export class Offline {
     #notice = byId("new-version");
+    #isFresh;
     #isIdle;
     #announce;
     #asked = false;
 
     /**
-     * @param {() => boolean} isIdle there is no chat that a reload would end
+     * @param {object} page
+     * @param {() => boolean} page.isFresh there is no model that a reload ends
+     * @param {() => boolean} page.isIdle nothing is loading, no answer comes
      * @param {(words: string) => void} announce
      */
-    constructor(isIdle, announce) {
+    constructor({ isFresh, isIdle }, announce) {
+        this.#isFresh = isFresh;
         this.#isIdle = isIdle;
         this.#announce = announce;
         void this.#start().catch(() => {
@@ -48,7 +52,7 @@ export class Offline {
         if (!serviceWorker) return;
         serviceWorker.addEventListener("controllerchange", () => {
             if (this.#asked) location.reload();
-            else isolate(this.#isIdle);
+            else isolate(this.#isFresh);
         });
         serviceWorker.addEventListener("message", ({ data }) => {
             if (data?.type === "others-open")
@@ -58,27 +62,34 @@ export class Offline {
             updateViaCache: "none",
         });
         whenWaiting(registration, (worker) => this.#offer(worker));
-        if (serviceWorker.controller) isolate(this.#isIdle);
+        if (serviceWorker.controller) isolate(this.#isFresh);
     }
 
-    /** It waits until every tab is closed; sooner only where nothing is lost.
+    /** It waits until every tab is closed; sooner when the user says so, and
+     * never while an answer comes. Chats are kept: the same one opens again.
      * @param {ServiceWorker} worker */
     #offer(worker) {
         const begin = button("Start it now", () => {
-            if (!this.#isIdle())
-                return this.#say("It starts when this chat is closed.");
+            if (!this.#isIdle()) {
+                this.#announce("It starts when the answer is complete.");
+                setTimeout(() => begin.click(), 500);
+                return;
+            }
             this.#asked = true;
             worker.postMessage({ type: "begin" });
         });
         begin.className = "small";
         this.#say("A new version of Pipit is ready for the next start.");
-        this.#notice.append(" ", begin);
+        this.#notice.append(begin);
     }
 
     /** @param {string} words */
     #say(words) {
+        const later = button("Later", () => (this.#notice.hidden = true), {
+            class: "small quiet",
+        });
         this.#notice.hidden = false;
-        this.#notice.replaceChildren(words);
+        this.#notice.replaceChildren(words, " ", later);
         this.#announce(words);
     }
 }

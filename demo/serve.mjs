@@ -1,5 +1,5 @@
-// The demo's server, of Node's own modules: the page, the package under /pipit/
-// and the models already pulled under /models/. Nothing else need be reachable.
+// The demo's server, of Node's own modules: the page, the package under /pipit/,
+// libraries under /vendor/ and the models already pulled under /models/. Nothing else need be reachable.
 //
 //   npm run demo -- [--port N] [--host NAME] [--no-isolation] [--models FOLDER]
 //   npm run demo -- --export FOLDER
@@ -11,7 +11,7 @@ import { extname, join, resolve, sep } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { exportSite, serviceWorker } from "./shell.mjs";
+import { exportSite, serviceWorker, vendored } from "./shell.mjs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const packageFolder = join(here, "../js-bindings/dist");
@@ -32,8 +32,11 @@ const contentTypes = {
     ".svg": "image/svg+xml",
     ".png": "image/png",
     ".webmanifest": "application/manifest+json",
+    ".jsonl": "application/jsonl",
     ".wasm": "application/wasm",
     ".gguf": "application/octet-stream",
+    ".bcmap": "application/octet-stream",
+    ".txt": "text/plain; charset=utf-8",
 };
 
 /* The same policy stands in index.html, but for what only a header may say. A
@@ -106,6 +109,7 @@ async function findFile(pathname, { page, pipit, models }) {
     const kind = extname(names.at(-1) ?? "");
     if (names.some((name) => wrong.test(name))) return undefined;
     if (!Object.hasOwn(contentTypes, kind)) return undefined;
+    if (first === "vendor") return findVendored(rest);
     if (mounted === models && (names.length > 1 || kind !== ".gguf"))
         return undefined;
     try {
@@ -118,6 +122,15 @@ async function findFile(pathname, { page, pipit, models }) {
     } catch {
         return undefined;
     }
+}
+
+/** A file of the libraries. @param {string[]} names below vendor/ */
+async function findVendored([first = "", ...rest]) {
+    const found = Object.entries(vendored).find(([name]) => name === first);
+    if (!found || rest.length > 1) return undefined;
+    const file = join(found[1], ...rest);
+    const facts = await stat(file).catch(() => undefined);
+    return facts?.isFile() ? { file, facts } : undefined;
 }
 
 /**
@@ -163,7 +176,8 @@ async function manifestFor(folders) {
 async function sendFile(request, response, { file, facts }) {
     const { size, mtimeMs } = facts;
     const etag = `"${size.toString(36)}-${Math.floor(mtimeMs).toString(36)}"`;
-    const type = contentTypes[extname(file)] ?? "application/octet-stream";
+    const kind = extname(file).replace(/^\.mjs$/, ".js");
+    const type = contentTypes[kind] ?? "application/octet-stream";
     const { headers } = request;
     response.setHeader("ETag", etag);
     response.setHeader("Accept-Ranges", "bytes");

@@ -12,6 +12,7 @@ import { canThread, likelyThreads, threadsRefused } from "./place.js";
  * @property {number | null} seed      null: a new one each time
  * @property {string} system           "": the model file's own
  * @property {number} contextLength
+ * @property {number} passageTokens
  * @property {number | null} threads   null: what the package chooses
  */
 
@@ -24,6 +25,7 @@ const defaults = {
     seed: null,
     system: "",
     contextLength: 4096,
+    passageTokens: 1000,
     threads: null,
 };
 
@@ -59,7 +61,9 @@ const groups = [
                 label: "Temperature",
                 help:
                     "How freely words are chosen. 0 always takes the " +
-                    "likeliest, so the same question has the same answer.",
+                    "likeliest, so the same question has the same answer. " +
+                    "Answers from documents begin with 0; trying again " +
+                    "takes this.",
                 min: 0,
                 max: 2,
                 step: 0.05,
@@ -83,7 +87,8 @@ const groups = [
                 help:
                     "Makes words that came lately less likely. Without one, " +
                     "1, small models repeat themselves; with much of it " +
-                    "they lose the thread.",
+                    "they lose the thread. Answers from documents go " +
+                    "without: they are to repeat the text.",
                 min: 1,
                 max: 1.5,
                 step: 0.05,
@@ -110,6 +115,23 @@ const groups = [
                 max: Number.MAX_SAFE_INTEGER,
                 step: 1,
                 empty: "A new one each time",
+            },
+        ],
+    },
+    {
+        title: "Documents",
+        fields: [
+            {
+                key: "passageTokens",
+                kind: "number",
+                label: "Read from documents",
+                help:
+                    "How many tokens of passages the model reads for one " +
+                    "answer. More may tell it more, takes longer, and " +
+                    "confuses small models.",
+                min: 100,
+                max: 32768,
+                step: 1,
             },
         ],
     },

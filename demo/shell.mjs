@@ -3,18 +3,42 @@
 import { createHash } from "node:crypto";
 import { cp, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 
 /** @typedef {{ page: string, pipit: string }} Sources */
 
-const kinds = /\.(html|css|js|svg|png|webmanifest)$/;
+const kinds = /\.(html|css|js|svg|png|webmanifest|jsonl)$/;
+
+const packages = fileURLToPath(new URL("../node_modules", import.meta.url));
+
+/** Libraries that the page loads when it needs them, by the name they have
+ * under vendor/: a file, or a folder of flat files. */
+export const vendored = {
+    "minisearch.js": join(packages, "minisearch/dist/es/index.js"),
+    "minisearch.LICENSE.txt": join(packages, "minisearch/LICENSE.txt"),
+    "pdf.js": join(packages, "pdfjs-dist/legacy/build/pdf.min.mjs"),
+    "pdf.worker.js": join(
+        packages,
+        "pdfjs-dist/legacy/build/pdf.worker.min.mjs",
+    ),
+    "pdf.LICENSE.txt": join(packages, "pdfjs-dist/LICENSE"),
+    cmaps: join(packages, "pdfjs-dist/cmaps"),
+};
+
+/** What of it is small enough to be kept from the beginning. */
+const vendoredInShell = ["vendor/minisearch.js"];
 
 /** @param {string} folder @returns {Promise<string[]>} with slashes */
 async function filesOf(folder) {
     const names = await readdir(folder, { recursive: true });
-    return names
-        .map((name) => name.replaceAll("\\", "/"))
-        .filter((name) => kinds.test(name) && name !== "sw.js")
-        .sort();
+    return (
+        names
+            .map((name) => name.replaceAll("\\", "/"))
+            .filter((name) => kinds.test(name) && name !== "sw.js")
+            // They are to be read and copied, and no part of the page.
+            .filter((name) => !name.startsWith("examples/"))
+            .sort()
+    );
 }
 
 /**
@@ -55,9 +79,12 @@ export async function describeShell(sources) {
         hash.update(name).update(await readFile(join(sources.page, name)));
     for (const name of pipit)
         hash.update(name).update(await readFile(join(sources.pipit, name)));
+    for (const [name, path] of Object.entries(vendored))
+        if (name !== "cmaps") hash.update(name).update(await readFile(path));
     const files = [
         ...page.filter((name) => name !== "index.html"),
         ...pipit.map((name) => `pipit/${name}`),
+        ...vendoredInShell,
     ];
     return { version: hash.digest("hex").slice(0, 12), files };
 }
@@ -79,7 +106,10 @@ export async function exportSite(sources, folder) {
     const modules = (await readdir(sources.pipit))
         .filter((name) => name.endsWith(".wasm"))
         .map((name) => `pipit/${name}`);
-    for (const file of ["index.html", ...files, ...modules]) {
+    for (const [name, path] of Object.entries(vendored))
+        await cp(path, join(folder, "vendor", name), { recursive: true });
+    const own = files.filter((name) => !vendoredInShell.includes(name));
+    for (const file of ["index.html", ...own, ...modules]) {
         const [first, ...rest] = file.split("/");
         const from =
             first === "pipit"

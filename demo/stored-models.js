@@ -1,7 +1,7 @@
 // The models that are kept on this device: in the settings, and before a load.
 import { models } from "./pipit/models.js";
 import { button, byId, element } from "./dom.js";
-import { codeOf } from "./failure.js";
+import { codeOf, wordsFor } from "./failure.js";
 import { formatBytes } from "./format.js";
 
 /** A store that fails so does not stop a model from being used. */
@@ -32,18 +32,22 @@ export class StoredModels {
     #box = byId("stored-models");
     #onOpen;
     #announce;
+    #onChange;
 
     /**
      * @param {(source: string, label: string) => void} onOpen
      * @param {(words: string) => void} announce
+     * @param {() => void} onChange
      */
-    constructor(onOpen, announce) {
+    constructor(onOpen, announce, onChange) {
         this.#onOpen = onOpen;
         this.#announce = announce;
+        this.#onChange = onChange;
         byId("open-settings").addEventListener("click", () => this.show());
     }
 
     async show() {
+        this.#onChange();
         try {
             const [list, usage] = await Promise.all([
                 models.list(),
@@ -82,12 +86,39 @@ export class StoredModels {
                 ? " This browser keeps them only until the page is left."
                 : "";
         const facts = element("p", {}, words + unfinished + brief);
+        const add = this.#importer();
         if (persisted || kind === "memory" || list.length === 0)
-            return this.#fill(facts, element("ul", {}, ...rows));
+            return this.#fill(facts, element("ul", {}, ...rows), add);
         const keep = button("Keep when space is short", () => this.#persist(), {
             class: "small",
         });
-        this.#fill(facts, element("ul", {}, ...rows), keep);
+        this.#fill(facts, element("ul", {}, ...rows), keep, add);
+    }
+
+    /** Takes a file of the user's into the store. */
+    #importer() {
+        const input = element("input", { type: "file", accept: ".gguf" });
+        const label = element("span", { class: "button small" }, "Add a file");
+        input.addEventListener("change", async () => {
+            const file = input.files?.[0];
+            if (!file) return;
+            input.disabled = true;
+            try {
+                await models.import(file, {
+                    onProgress: ({ loaded, total }) => {
+                        label.textContent = `Copying: ${formatBytes(loaded)} of ${formatBytes(total)}`;
+                    },
+                });
+                this.#announce(`${file.name} is kept on this device.`);
+                await this.show();
+            } catch (error) {
+                const { title, advice } = wordsFor(error);
+                label.textContent = `${title}. ${advice}`;
+                this.#announce(label.textContent);
+                input.disabled = false;
+            }
+        });
+        return element("label", { class: "picker" }, input, label);
     }
 
     /** @param {import("pipit/models").StoredModel} model */

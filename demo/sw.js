@@ -27,18 +27,25 @@ function isolated({ body, status, statusText, headers: given }) {
     return new Response(body, { status, statusText, headers });
 }
 
-/** Of the four modules those that a page may run here: with relaxed SIMD come
- * threads; without it, in WebKit, some have none even in an isolated page. */
+/** The modules that pages will run here, to answer and to teach: with threads;
+ * where there is no relaxed SIMD, in WebKit, perhaps without them, for some have
+ * none even in an isolated page. */
 function modulesHere() {
     /* (func (result v128) two splats, i16x8.relaxed_dot_i8x16_i7x16_s) */
     const relaxed = Uint8Array.of(
         ...[0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0],
         ...[10, 15, 1, 13, 0, 65, 1, 253, 15, 65, 2, 253, 15, 253, 146, 2, 11],
     );
-    return WebAssembly.validate(relaxed)
-        ? ["pipit/pipit-relaxed-mt.wasm"]
-        : ["pipit/pipit-simd128-mt.wasm", "pipit/pipit-simd128.wasm"];
+    const variants = WebAssembly.validate(relaxed)
+        ? ["relaxed-mt"]
+        : ["simd128-mt", "simd128"];
+    return ["pipit", "pipit-train"].flatMap((name) =>
+        variants.map((variant) => `pipit/${name}-${variant}.wasm`),
+    );
 }
+
+/** @param {string} path */
+const isLibrary = (path) => path.startsWith("vendor/");
 
 /** @param {Cache} cache @param {string} file */
 async function keep(cache, file) {
@@ -49,11 +56,30 @@ async function keep(cache, file) {
     await cache.put(url, isolated(response));
 }
 
+/** Libraries that the version before came to keep, such as the reader of PDF:
+ * who had them does not lose them. */
+async function loadedLater() {
+    const files = [];
+    for (const name of await caches.keys()) {
+        if (!name.startsWith(PREFIX) || name === CACHE) continue;
+        const cache = await caches.open(name);
+        for (const { url } of await cache.keys()) {
+            const path = url.slice(home.href.length);
+            if (isLibrary(path) && !shell.files.includes(path))
+                files.push(path);
+        }
+    }
+    return files;
+}
+
 async function install() {
     if (shell.files.length === 0) return;
     const cache = await caches.open(CACHE);
     const files = ["./", ...shell.files, ...modulesHere()];
     await Promise.all(files.map((file) => keep(cache, file)));
+    // They may be gone in this version; the page can be used without.
+    const later = await loadedLater();
+    await Promise.allSettled(later.map((file) => keep(cache, file)));
 }
 
 async function removeOthers() {
@@ -68,17 +94,32 @@ async function kept({ origin, pathname }) {
     return cache.match(origin + pathname.replace(/\/index\.html$/, "/"));
 }
 
+/** Tells the open pages of every request that leaves the device, also of those
+ * of their workers, which they do not see themselves.
+ * @param {string} url @param {"network" | "device"} from */
+async function tell(url, from) {
+    const at = Date.now();
+    const open = await scope.clients.matchAll({
+        type: "window",
+        includeUncontrolled: true,
+    });
+    for (const client of open)
+        client.postMessage({ type: "request", url, from, at });
+}
+
 /** From this version; what it lacks from the network, and modules are kept.
  * @param {Request} request */
 async function answer(request) {
     const url = new URL(request.url);
     const found = await kept(url);
+    void tell(request.url, found ? "device" : "network");
     if (found) return found;
     const response = await fetch(request);
     // A redirect is the browser's own affair, and opaque.
     if (response.type !== "basic" || response.status === 206) return response;
     const given = isolated(response);
-    if (response.ok && url.pathname.endsWith(".wasm")) {
+    const path = url.href.slice(home.href.length);
+    if (response.ok && (path.endsWith(".wasm") || isLibrary(path))) {
         const cache = await caches.open(CACHE);
         await cache.put(url, given.clone());
     }
@@ -88,6 +129,7 @@ async function answer(request) {
 /** What changes without a new version: the network's, else what was last seen.
  * @param {Request} request */
 async function newest(request) {
+    void tell(request.url, "network");
     const cache = await caches.open(CACHE);
     const response = await fetch(request).catch(() => undefined);
     if (response?.ok) await cache.put(request, isolated(response.clone()));
@@ -119,10 +161,14 @@ scope.addEventListener("message", (event) => {
 scope.addEventListener("fetch", (event) => {
     const { request } = event;
     const { method, url } = request;
-    if (method !== "GET" || !url.startsWith(home.href)) return;
+    // What passes by: other places, and weights, which are large and not ours
+    // to keep.
+    const passes = method !== "GET" || !url.startsWith(home.href);
     const path = url.slice(home.href.length);
-    // Weights pass by: they are large, and not ours to keep.
-    if (/^models\/.*\.gguf/.test(path)) return;
+    if (passes || /^models\/.*\.gguf/.test(path)) {
+        event.waitUntil(tell(url, "network"));
+        return;
+    }
     event.respondWith(
         path === "models/manifest.json" ? newest(request) : answer(request),
     );

@@ -2,13 +2,16 @@
 //
 // dist is flat, for the programs look for each other and for the modules beside
 // themselves: index.js, worker.js, template.js for pages; *.node.js and cli.js
-// for Node. The wasm files are put in by web/build.mjs.
+// for Node. inline.js looks for nothing. The wasm files are put in, before this
+// runs, by web/build.mjs.
 import * as esbuild from "esbuild";
 import { execFileSync } from "node:child_process";
 import { copyFileSync, existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { packModules } from "./pack-modules.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const require = createRequire(import.meta.url);
@@ -66,18 +69,27 @@ const packagePlugin = (/** @type {string} */ path) => ({
     },
 });
 
-/** A file of its own, loaded on demand. */
-const laterPlugin = {
+/** Files of their own, loaded on demand. */
+const laterPlugin = (/** @type {".js" | ".node.js"} */ end) => ({
     name: "later",
     setup(/** @type {esbuild.PluginBuild} */ build) {
-        build.onResolve({ filter: /\/peft\.js$/ }, () => ({
-            path: "./peft.js",
-            external: true,
-        }));
+        const later = (
+            /** @type {RegExp} */ filter,
+            /** @type {string} */ path,
+        ) =>
+            build.onResolve({ filter }, ({ kind }) =>
+                kind === "dynamic-import" ? { path, external: true } : null,
+            );
+        later(/\/peft\.js$/, "./peft.js");
+        later(/\/csv\.js$/, "./csv.js");
+        later(/\/train\/index\.js$/, `./train${end}`);
+        later(/\/evaluate\/index\.js$/, `./evaluate${end}`);
     },
-};
+});
 
-/** The one library inside has its licence beside it. */
+/** The libraries inside have their licences beside them. */
+const papaparse = dirname(require.resolve("papaparse/package.json"));
+const csvBanner = { js: "/*! papaparse (MIT): see csv.LICENSE */" };
 const jinja = dirname(require.resolve("@huggingface/jinja"));
 const banner = { js: "/*! @huggingface/jinja (MIT): see template.LICENSE */" };
 
@@ -108,7 +120,7 @@ const pages = {
     minify: true,
     platform: "browser",
     conditions: ["default"],
-    plugins: [laterPlugin, manifestPlugin("addresses")],
+    plugins: [laterPlugin(".js"), manifestPlugin("addresses")],
 };
 
 /** @type {esbuild.BuildOptions} */
@@ -117,8 +129,60 @@ const node = {
     platform: "node",
     target: "node20",
     conditions: ["node"],
-    plugins: [laterPlugin, manifestPlugin(false)],
+    plugins: [laterPlugin(".node.js"), manifestPlugin(false)],
 };
+
+/** The package in one file. @param {string} name @param {string} platform
+ * @param {esbuild.BuildOptions} kind @param {false | "addresses"} addresses */
+async function buildInline(name, platform, kind, addresses) {
+    const plugins = [manifestPlugin(addresses), parserPlugin];
+    /* In a page a classic script, for old ones know no other worker. */
+    const format = kind === pages ? "iife" : "esm";
+    /** @param {string} entry */
+    const program = async (entry) => {
+        const { outputFiles } = await esbuild.build({
+            ...kind,
+            ...{ entryPoints: [entry], plugins, format },
+            ...{ minify: true, write: false },
+            // What starts workers stays unused, and is dropped, in one.
+            logOverride: { "empty-import-meta": "silent" },
+        });
+        return outputFiles?.[0]?.contents ?? new Uint8Array();
+    };
+    const assets = {
+        modules: packModules(join(here, "dist")),
+        engine: await program("src/worker/main.ts"),
+        template: await program("src/template/worker.ts"),
+    };
+    const own = {
+        name: "inline",
+        setup(/** @type {esbuild.PluginBuild} */ build) {
+            const path = join(here, "src/platform", platform);
+            build.onResolve(
+                { filter: /^#platform$|\/platform\/inline\.js$/ },
+                () => ({ path }),
+            );
+            build.onResolve({ filter: /^#assets$/ }, () => ({
+                path: "assets",
+                namespace: "inline",
+            }));
+            build.onLoad({ filter: /^assets$/, namespace: "inline" }, () => ({
+                contents: Object.entries(assets)
+                    .map(([asset, bytes]) => {
+                        const packed = gzipSync(bytes, { level: 9 });
+                        return `export const ${asset} = "${packed.toString("base64")}";`;
+                    })
+                    .join("\n"),
+            }));
+        },
+    };
+    await esbuild.build({
+        ...kind,
+        entryPoints: { [name]: "src/inline.ts" },
+        plugins: [own, ...plugins],
+        banner,
+    });
+}
 
 const builds = [
     esbuild.build({
@@ -152,33 +216,41 @@ const builds = [
     }),
     esbuild.build({
         ...pages,
-        entryPoints: { train: "src/train/index.ts" },
-        plugins: [packagePlugin("./index.js"), manifestPlugin("addresses")],
-    }),
-    esbuild.build({
-        ...node,
-        entryPoints: { "train.node": "src/train/index.ts" },
-        plugins: [packagePlugin("./index.node.js"), manifestPlugin(false)],
-    }),
-    esbuild.build({
-        ...pages,
         entryPoints: {
             store: "src/store/worker.ts",
             openai: "src/openai/index.ts",
         },
     }),
-    esbuild.build({ ...pages, entryPoints: { peft: "src/peft.ts" } }),
     esbuild.build({
         ...pages,
-        entryPoints: { train: "src/train/index.ts" },
-        plugins: [packagePlugin("./index.js"), manifestPlugin("addresses")],
+        entryPoints: {
+            train: "src/train/index.ts",
+            evaluate: "src/evaluate/index.ts",
+        },
+        plugins: [
+            laterPlugin(".js"),
+            packagePlugin("./index.js"),
+            manifestPlugin("addresses"),
+        ],
     }),
     esbuild.build({
         ...node,
-        entryPoints: { "train.node": "src/train/index.ts" },
-        plugins: [packagePlugin("./index.node.js"), manifestPlugin(false)],
+        entryPoints: {
+            "train.node": "src/train/index.ts",
+            "evaluate.node": "src/evaluate/index.ts",
+        },
+        plugins: [
+            laterPlugin(".node.js"),
+            packagePlugin("./index.node.js"),
+            manifestPlugin(false),
+        ],
     }),
     esbuild.build({ ...pages, entryPoints: { peft: "src/peft.ts" } }),
+    esbuild.build({
+        ...pages,
+        entryPoints: { csv: "src/train/csv.ts" },
+        banner: csvBanner,
+    }),
     esbuild.build({
         ...node,
         entryPoints: { "models.node": "src/node/store.ts" },
@@ -207,7 +279,12 @@ if (existsSync(join(here, "src/cli/main.ts")))
         }),
     );
 await Promise.all(builds);
+await Promise.all([
+    buildInline("inline", "inline.ts", pages, "addresses"),
+    buildInline("inline.node", "inline-node.ts", node, false),
+]);
 copyFileSync(join(jinja, "../LICENSE"), join(here, "dist/template.LICENSE"));
+copyFileSync(join(papaparse, "LICENSE"), join(here, "dist/csv.LICENSE"));
 
 const tsc = join(dirname(require.resolve("typescript")), "tsc.js");
 execFileSync(process.execPath, [tsc, "-p", here], { stdio: "inherit" });

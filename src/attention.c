@@ -43,10 +43,12 @@ static void place_head(const pipit_pass *p, const pipit_layer *l,
         p->kernels->rms_norm(head, norm, h->head_dim, h->norm_eps, head);
 }
 
-static void place_item(const pipit_pass *p, const pipit_layer *l,
-                       const pipit_kv_layer *cache, uint32_t token,
+static void place_item(const pipit_pass *p, uint32_t layer, uint32_t token,
                        uint32_t kv_head) {
     const pipit_hparams *h = &p->model->h;
+    const pipit_layer *l = &p->model->layers[layer];
+    const pipit_kvcache *kv = p->rows[token].of->kv;
+    const pipit_kv_layer *cache = &kv->layers[layer];
     uint32_t dim = h->head_dim, group = h->n_heads / l->params.n_kv_heads;
     head_rows rows = rows_of(p, l, token, kv_head);
     size_t q_offset = (size_t)kv_head * group * dim;
@@ -61,8 +63,8 @@ static void place_item(const pipit_pass *p, const pipit_layer *l,
                    wide ? NULL : l->attn_q_norm);
     place_head(p, l, token, rows.k, wide ? NULL : l->attn_k_norm);
     size_t start = kv_head * cache->head_bytes;
-    p->kernels->kv_store(rows.k, rows.v, dim, p->kv->type,
-                         pipit_kv_slot(cache, p->start + token),
+    p->kernels->kv_store(rows.k, rows.v, dim, kv->type,
+                         pipit_kv_slot(cache, p->rows[token].pos),
                          cache->keys + start, cache->values + start);
 }
 
@@ -81,13 +83,11 @@ void pipit_attention_norm_wide(pipit_pass *pass, uint32_t layer,
 
 void pipit_attention_place(pipit_pass *pass, uint32_t layer, uint32_t thread,
                            uint32_t n_threads) {
-    const pipit_layer *l = &pass->model->layers[layer];
-    uint32_t n_kv = l->params.n_kv_heads, begin, end;
+    uint32_t n_kv = pass->model->layers[layer].params.n_kv_heads, begin, end;
     /* By KV head first: two positions of one head may share a group of four. */
     pipit_split(n_kv * pass->n_tokens, thread, n_threads, &begin, &end);
     for (uint32_t i = begin; i < end; i++)
-        place_item(pass, l, &pass->kv->layers[layer], i % pass->n_tokens,
-                   i / pass->n_tokens);
+        place_item(pass, layer, i % pass->n_tokens, i / pass->n_tokens);
 }
 
 /* Tokens [token, token + n_tokens) times heads [head, head + n_heads). */
@@ -95,15 +95,16 @@ typedef struct attn_item {
     uint32_t token, n_tokens, head, n_heads, kv_head;
 } attn_item;
 
-typedef struct attn_plan {
+typedef struct attn_plan { /* of one session's rows */
+    uint32_t token, n_tokens;
     uint32_t group;          /* heads per KV head */
     uint32_t heads_per_item, tokens_per_item;
     uint32_t n_head_parts, n_token_parts, n_items;
 } attn_plan;
 
 static attn_plan make_plan(const pipit_pass *p, const pipit_layer *l,
-                           uint32_t n_threads) {
-    attn_plan plan;
+                           uint32_t token, uint32_t n_threads) {
+    attn_plan plan = {.token = token};
     uint32_t n_kv = l->params.n_kv_heads;
     plan.group = p->model->h.n_heads / n_kv;
     plan.heads_per_item = pipit_min_u32(plan.group, PIPIT_ATTN_ROWS);
@@ -112,14 +113,16 @@ static attn_plan make_plan(const pipit_pass *p, const pipit_layer *l,
     plan.tokens_per_item = PIPIT_ATTN_ROWS / plan.heads_per_item;
     plan.n_head_parts =
         (plan.group + plan.heads_per_item - 1) / plan.heads_per_item;
+    while (token < p->n_tokens && p->rows[token].of == p->rows[plan.token].of)
+        token++;
+    plan.n_tokens = token - plan.token;
     plan.n_token_parts =
-        (p->n_tokens + plan.tokens_per_item - 1) / plan.tokens_per_item;
+        (plan.n_tokens + plan.tokens_per_item - 1) / plan.tokens_per_item;
     plan.n_items = n_kv * plan.n_head_parts * plan.n_token_parts;
     return plan;
 }
 
-static attn_item item_of(const pipit_pass *p, const attn_plan *plan,
-                         uint32_t i) {
+static attn_item item_of(const attn_plan *plan, uint32_t i) {
     attn_item item;
     uint32_t part = i % plan->n_token_parts;
     uint32_t head_part = i / plan->n_token_parts % plan->n_head_parts;
@@ -127,7 +130,8 @@ static attn_item item_of(const pipit_pass *p, const attn_plan *plan,
     item.kv_head = i / plan->n_token_parts / plan->n_head_parts;
     item.token = part * plan->tokens_per_item;
     item.n_tokens =
-        pipit_min_u32(plan->tokens_per_item, p->n_tokens - item.token);
+        pipit_min_u32(plan->tokens_per_item, plan->n_tokens - item.token);
+    item.token += plan->token;
     item.head = item.kv_head * plan->group + in_group;
     item.n_heads = pipit_min_u32(plan->heads_per_item, plan->group - in_group);
     return item;
@@ -143,14 +147,14 @@ static void gather_queries(const pipit_pass *p, const attn_item *item,
 }
 
 /* The one or two runs of slots that hold positions [first, first + n). */
-static uint32_t spans_of(const pipit_pass *p, const pipit_kv_layer *cache,
+static uint32_t spans_of(const pipit_kvcache *kv, const pipit_kv_layer *cache,
                          uint32_t kv_head, uint32_t first, uint32_t n,
                          pipit_kv_span spans[2]) {
     uint32_t slot = pipit_kv_slot(cache, first);
     uint32_t n_first = pipit_min_u32(n, cache->capacity - slot);
-    spans[0] = pipit_kv_span_of(p->kv, cache, kv_head, slot, n_first);
+    spans[0] = pipit_kv_span_of(kv, cache, kv_head, slot, n_first);
     if (n_first == n) return 1;
-    spans[1] = pipit_kv_span_of(p->kv, cache, kv_head, 0, n - n_first);
+    spans[1] = pipit_kv_span_of(kv, cache, kv_head, 0, n - n_first);
     return 2;
 }
 
@@ -181,27 +185,31 @@ static void store_row(const pipit_pass *p, const attn_item *item, uint32_t row,
     for (uint32_t i = 0; i < dim; i++) to[i] = out[i] * scale;
 }
 
-static void attend_item(pipit_pass *p, const pipit_kv_layer *cache,
-                        const attn_item *item, pipit_pass_thread *t) {
+static void attend_item(pipit_pass *p, uint32_t layer, const attn_item *item,
+                        uint32_t thread) {
+    const pipit_pass *own = p->rows[item->token].of;
+    const pipit_pass_thread *t = &own->threads[thread];
+    const pipit_kv_layer *cache = &own->kv->layers[layer];
     uint32_t dim = p->model->h.head_dim;
     uint32_t n_rows = item->n_tokens * item->n_heads;
-    uint32_t pos = p->start + item->token;
+    uint32_t pos = p->rows[item->token].pos;
     uint32_t first = pipit_kv_first(cache, pos);
     uint32_t n = pos + item->n_tokens - first;
     pipit_kv_span spans[2];
     float sums[PIPIT_ATTN_ROWS];
-    uint32_t n_spans = spans_of(p, cache, item->kv_head, first, n, spans);
+    uint32_t n_spans =
+        spans_of(own->kv, cache, item->kv_head, first, n, spans);
     gather_queries(p, item, t->q);
     for (uint32_t i = 0, at = 0; i < n_spans; at += spans[i++].n_pos)
         p->kernels->attn_scores(t->q, n_rows, p->model->h.attn_scale, &spans[i],
-                                t->scores + at, p->score_stride);
+                                t->scores + at, own->score_stride);
     for (uint32_t r = 0; r < n_rows; r++)
-        sums[r] = weigh_row(p, cache, t->scores + r * p->score_stride, first, n,
-                            pos + r / item->n_heads);
+        sums[r] = weigh_row(p, cache, t->scores + r * own->score_stride, first,
+                            n, pos + r / item->n_heads);
     memset(t->out, 0, (size_t)n_rows * dim * sizeof *t->out);
     for (uint32_t i = 0, at = 0; i < n_spans; at += spans[i++].n_pos)
-        p->kernels->attn_mix(t->scores + at, p->score_stride, n_rows, &spans[i],
-                             t->out);
+        p->kernels->attn_mix(t->scores + at, own->score_stride, n_rows,
+                             &spans[i], t->out);
     for (uint32_t r = 0; r < n_rows; r++)
         store_row(p, item, r, sums[r], t->out + (size_t)r * dim);
 }
@@ -209,11 +217,15 @@ static void attend_item(pipit_pass *p, const pipit_kv_layer *cache,
 void pipit_attention_attend(pipit_pass *pass, uint32_t layer, uint32_t thread,
                             uint32_t n_threads) {
     const pipit_layer *l = &pass->model->layers[layer];
-    attn_plan plan = make_plan(pass, l, n_threads);
-    /* Dealt out in turn: later tokens see more. */
-    for (uint32_t i = thread; i < plan.n_items; i += n_threads) {
-        attn_item item = item_of(pass, &plan, i);
-        attend_item(pass, &pass->kv->layers[layer], &item,
-                    &pass->threads[thread]);
+    uint32_t i = thread;
+    for (uint32_t token = 0; token < pass->n_tokens;) {
+        attn_plan plan = make_plan(pass, l, token, n_threads);
+        /* Dealt out in turn: later tokens see more. */
+        for (; i < plan.n_items; i += n_threads) {
+            attn_item item = item_of(&plan, i);
+            attend_item(pass, layer, &item, thread);
+        }
+        i -= plan.n_items;
+        token += plan.n_tokens;
     }
 }

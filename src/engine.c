@@ -91,7 +91,8 @@ pipit_status pipit_engine_open(uint32_t n_threads, const char *kernels,
     if (!k) return kernels ? PIPIT_E_UNSUPPORTED : PIPIT_E_MEMORY;
     pipit_engine *engine = pipit_take(a, sizeof *engine);
     if (!engine) return PIPIT_E_MEMORY;
-    *engine = (pipit_engine){.allocator = a, .kernels = k};
+    *engine = (pipit_engine){.allocator = a, .step_macs = PIPIT_STEP_MACS,
+                              .kernels = k};
     pipit_status s = pipit_pool_open(n_threads, a, &engine->pool);
     if (s != PIPIT_OK) {
         pipit_give(a, engine, sizeof *engine);

@@ -5,8 +5,13 @@
 #include "kernels/kernels.h"
 #include "threads.h"
 
+/* Multiply-adds per step: some 5 to 50 ms, so that a caller between steps can
+ * cancel or serve others. */
+#define PIPIT_STEP_MACS ((uint64_t)1 << 28)
+
 struct pipit_engine {
     const pipit_allocator *allocator;
+    uint64_t step_macs; /* PIPIT_STEP_MACS; tests take smaller steps */
     const pipit_kernels *kernels;
     pipit_pool *pool;
 };

@@ -8,11 +8,14 @@
 #include "forward.h"
 
 #include "attention.h"
-#include "mathf.h"
 #include "mixture.h"
 #include "rope.h"
 #include "shortconv.h"
 #include "stage.h"
+
+/* Groups of the vocabulary whose logits a thread has at once: 64 are 1 KB a
+ * row. */
+#define LOGIT_GROUPS 64u
 
 static void attention(const pipit_stage *s, uint32_t layer) {
     pipit_pass *p = s->pass;
@@ -87,45 +90,51 @@ static void embed(const pipit_stage *s) {
     pipit_split(p->n_tokens, s->thread, s->n_threads, &begin, &end);
     for (uint32_t i = begin; i < end; i++) {
         float *x = p->x + i * p->embd_stride;
-        pipit_layout_row(&p->model->token_embd, p->tokens[i], x);
+        const pipit_pass_row *row = &p->rows[i];
+        const pipit_pass *own = row->of;
+        pipit_layout_row(&p->model->token_embd, row->token, x);
         if (h->embed_scale != 1.0f)
             for (uint32_t c = 0; c < h->n_embd; c++) x[c] *= h->embed_scale;
-        pipit_rope_table(p->rope_freqs, p->rope_magnitude, h->n_rot,
-                         p->start + i, p->rope + (size_t)i * h->n_rot);
-        pipit_rope_table(p->rope_windowed_freqs, p->rope_windowed_magnitude,
-                         h->n_rot, p->start + i,
+        pipit_rope_table(own->rope_freqs, own->rope_magnitude, h->n_rot,
+                         row->pos, p->rope + (size_t)i * h->n_rot);
+        pipit_rope_table(own->rope_windowed_freqs, own->rope_windowed_magnitude,
+                         h->n_rot, row->pos,
                          p->rope_windowed + (size_t)i * h->n_rot);
     }
     pipit_stage_barrier(s);
 }
 
-/* Groups [g0, g1) of the vocabulary, for the rows whose logits are wanted. */
+/* Groups [g0, g1) of the vocabulary, for the rows whose logits are wanted: some
+ * groups of all rows at once, then each row's to where its session has them. */
 static void read_logits(const pipit_stage *s, uint32_t g0, uint32_t g1) {
     pipit_pass *p = s->pass;
     const pipit_model *m = p->model;
-    uint32_t all = p->n_tokens, n_rows = all - p->logit_row, a, b;
+    float *y = p->threads[s->thread].scores;
+    uint32_t first = p->n_plain, n_rows = p->n_tokens - first, a, b;
     /* The stages split p->n_tokens rows: here they are the wanted ones. */
-    pipit_stage rows = *s;
     pipit_pass wanted = *p;
     wanted.n_tokens = n_rows;
-    rows.pass = &wanted;
+    pipit_stage rows = {&wanted, s->thread, s->n_threads, s->layer};
     pipit_acts acts =
-        pipit_stage_prepare(&rows, p->x + p->logit_row * p->embd_stride,
+        pipit_stage_prepare(&rows, p->x + first * p->embd_stride,
                             p->embd_stride, m->h.n_embd, m->output_norm,
                             !pipit_is_float(&m->output));
     pipit_split(g1 - g0, s->thread, s->n_threads, &a, &b);
-    pipit_stage_multiply(&rows, &m->output, g0 + a, g0 + b, &acts, n_rows,
-                         p->logits, p->vocab_stride);
-    uint32_t begin = (g0 + a) * PIPIT_GROUP_ROWS;
-    uint32_t end = pipit_min_u32((g0 + b) * PIPIT_GROUP_ROWS, m->h.n_vocab);
-    for (uint32_t i = 0; i < n_rows; i++)
-        for (uint32_t v = begin; v < end; v++) {
-            float *logit = p->logits + i * p->vocab_stride + v;
-            float cap = m->h.logit_softcap;
-            if (m->h.logit_scale != 1.0f) *logit *= m->h.logit_scale;
-            if (m->output_bias) *logit += m->output_bias[v];
-            if (cap > 0) *logit = cap * pipit_tanhf(*logit / cap);
-        }
+    /* At least four: there are no more rows than positions. */
+    size_t fit = PIPIT_ATTN_ROWS * p->score_stride / (n_rows * PIPIT_GROUP_ROWS);
+    uint32_t most = fit < LOGIT_GROUPS ? (uint32_t)fit : LOGIT_GROUPS;
+    for (uint32_t g = g0 + a, end = g0 + b, n; g < end; g += n) {
+        pipit_matrix w = m->output;
+        uint32_t begin = g * PIPIT_GROUP_ROWS;
+        n = pipit_min_u32(end - g, most);
+        w.groups += g * w.group_bytes;
+        w.n_rows -= begin;
+        size_t stride = (size_t)n * PIPIT_GROUP_ROWS;
+        pipit_stage_multiply(&rows, &w, 0, n, &acts, n_rows, y, stride);
+        for (uint32_t i = 0; i < n_rows; i++)
+            pipit_pass_put_logits(p, first + i, y + i * stride, begin,
+                                  pipit_min_u32((uint32_t)stride, w.n_rows));
+    }
     pipit_stage_barrier(s);
 }
 
@@ -155,34 +164,24 @@ static void run_step(void *context, uint32_t thread, uint32_t n_threads) {
         read_logits(&s, job->group_begin, job->group_end);
 }
 
-static uint64_t layer_macs(const pipit_pass *p, uint32_t layer) {
-    const pipit_hparams *h = &p->model->h;
-    const pipit_layer_params *params = &p->model->layers[layer].params;
-    uint64_t n = pipit_layer_weights(h, params);
-    /* and the keys and values that attention reads, floats at some quarter of
-     * the rate */
-    uint64_t seen = p->start + p->n_tokens;
-    if (!params->is_convolution) n += 8 * seen * h->n_heads * h->head_dim;
-    return n * p->n_tokens;
-}
-
 bool pipit_forward_step(pipit_pass *pass, pipit_progress *progress) {
     const pipit_model *m = pass->model;
-    uint32_t n_groups = pass->logits ? pipit_matrix_n_groups(&m->output) : 0;
-    uint64_t group_macs = (uint64_t)PIPIT_GROUP_ROWS * m->h.n_embd *
-                          (pass->n_tokens - pass->logit_row);
+    uint64_t most = m->engine->step_macs;
+    uint32_t n_wanted = pass->n_tokens - pass->n_plain;
+    uint32_t n_groups = n_wanted ? pipit_matrix_n_groups(&m->output) : 0;
+    uint64_t group_macs = (uint64_t)PIPIT_GROUP_ROWS * m->h.n_embd * n_wanted;
     step_job job = {.pass = pass, .layer_begin = progress->layer,
                     .group_begin = progress->group};
     uint64_t macs = 0;
     while (progress->layer < m->h.n_layers) {
-        macs += layer_macs(pass, progress->layer);
-        if (macs > PIPIT_STEP_MACS && progress->layer > job.layer_begin) break;
+        macs += pipit_pass_layer_macs(pass, progress->layer);
+        if (macs > most && progress->layer > job.layer_begin) break;
         progress->layer++;
     }
     job.layer_end = progress->layer;
-    if (progress->layer == m->h.n_layers && macs < PIPIT_STEP_MACS) {
-        uint64_t fit = (PIPIT_STEP_MACS - macs) / group_macs + 1;
+    if (progress->layer == m->h.n_layers && macs < most) {
         uint32_t left = n_groups - progress->group;
+        uint64_t fit = n_wanted ? (most - macs) / group_macs + 1 : 0;
         progress->group += fit < left ? (uint32_t)fit : left;
     }
     job.group_end = progress->group;

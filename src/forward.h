@@ -4,10 +4,6 @@
 
 #include "pass.h"
 
-/* Multiply-adds per step: some 5 to 50 ms, so that a caller between steps can
- * cancel or serve others. */
-#define PIPIT_STEP_MACS ((uint64_t)1 << 28)
-
 /* Where a batch stands. */
 typedef struct pipit_progress {
     uint32_t layer; /* next */

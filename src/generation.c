@@ -1,5 +1,6 @@
 /* generation.c — sample, append, repeat. One step makes one token; the token is
- * appended by the step after it, so that the last one never costs a pass.
+ * appended by the step after it, so that the last one never costs a pass. Where
+ * several generations step together, what they append is one pass.
  *
  * With a draft, the token goes to the session together with what may follow it,
  * and `rows` hold the logits after each: as long as the sampler picks what the
@@ -19,6 +20,7 @@ struct pipit_generation {
     bool logprobs, ignore_end, finished;
     bool has_next; /* `next` is sampled but not yet in the session */
     uint32_t next;
+    uint32_t n_waited; /* common steps since it was last in the pass */
     pipit_lookup lookup;
     float *rows;     /* (max_draft + 1, vocab_stride) */
     size_t stride;
@@ -130,6 +132,10 @@ static void settle(pipit_generation *g) {
 void pipit_generation_close(pipit_generation *generation) {
     if (!generation) return;
     settle(generation);
+    /* Nobody else is to go on with it. */
+    if (pipit_session_is_pending(generation->session))
+        pipit_session_rewind(generation->session,
+                             pipit_session_length(generation->session));
     pipit_give(generation->allocator, generation, generation->block_bytes);
 }
 
@@ -152,36 +158,32 @@ static pipit_status begin(pipit_generation *g, uint32_t most) {
                                     NULL);
 }
 
-/* Brings the session to the token sampled last. */
+/* Gives the session the token sampled last, to be evaluated if no draft had
+ * it. */
 static pipit_status append_next(pipit_generation *g) {
     const uint32_t *tokens = pipit_session_tokens(g->session);
-    if (g->has_next) {
-        size_t n = length_of(g);
-        bool drafted = g->n_rows > 0 && g->row + 1 < g->n_rows &&
-                       tokens[n] == g->next;
-        pipit_status s = PIPIT_OK;
-        if (drafted) {
-            g->row++;
-        } else {
-            size_t room = pipit_session_capacity(g->session) - n - 1;
-            uint32_t left = g->max_tokens > 0 ? g->max_tokens - g->n_done - 1
-                                              : g->max_draft;
-            settle(g);
-            left = pipit_min_u32(left, g->max_draft);
-            s = begin(g, room < left ? (uint32_t)room : left);
-        }
+    if (g->finished) return PIPIT_E_STATE;
+    if (!g->has_next) return PIPIT_OK;
+    size_t n = length_of(g);
+    if (g->n_rows > 0 && g->row + 1 < g->n_rows && tokens[n] == g->next) {
+        g->row++;
+    } else {
+        size_t room = pipit_session_capacity(g->session) - n - 1;
+        uint32_t left =
+            g->max_tokens > 0 ? g->max_tokens - g->n_done - 1 : g->max_draft;
+        settle(g);
+        left = pipit_min_u32(left, g->max_draft);
+        pipit_status s = begin(g, room < left ? (uint32_t)room : left);
         if (s != PIPIT_OK) return s;
-        pipit_sampler_accept(&g->sampler, tokens, n + 1);
-        g->has_next = false;
-        if (drafted) return PIPIT_OK;
     }
-    return g->n_rows > 0 && g->row > 0 ? PIPIT_OK
-                                       : pipit_session_step(g->session);
+    pipit_sampler_accept(&g->sampler, tokens, n + 1);
+    g->has_next = false;
+    return PIPIT_OK;
 }
 
 static const float *next_logits(const pipit_generation *g) {
-    return g->n_rows > 0 ? g->rows + g->row * g->stride
-                         : last_logits(g->session);
+    const float *last = last_logits(g->session);
+    return last && g->n_rows > 0 ? g->rows + g->row * g->stride : last;
 }
 
 static pipit_finish finish_of(const pipit_generation *g, uint32_t token) {
@@ -205,17 +207,13 @@ static void take_text(pipit_generation *g, pipit_sampled *out) {
     if (g->text.stopped) out->finish = PIPIT_FINISH_STOP;
 }
 
-pipit_status pipit_generation_step(pipit_generation *generation,
-                                   pipit_sampled *out) {
-    pipit_generation *g = generation;
-    if (!g || !out) return PIPIT_E_ARGUMENT;
-    if (g->finished) return PIPIT_E_STATE;
-    pipit_status s = append_next(g);
-    if (s != PIPIT_OK) return s;
+/* The next token from the logits that are there. */
+static pipit_status pick(pipit_generation *g, pipit_sampled *out) {
     const float *logits = next_logits(g);
     uint32_t n_vocab = g->sampler.n_vocab;
     pipit_sampled sampled = {0};
-    if (!logits) return PIPIT_E_STATE;
+    pipit_status s;
+    if (!logits || g->has_next || g->finished) return PIPIT_E_STATE;
     if ((s = pipit_sampler_pick(&g->sampler, logits, &sampled.token))) return s;
     if (g->logprobs) {
         sampled.logprob = pipit_logprob_of(logits, n_vocab, sampled.token);
@@ -231,5 +229,60 @@ pipit_status pipit_generation_step(pipit_generation *generation,
     g->next = sampled.token;
     if (g->finished) settle(g);
     *out = sampled;
+    return PIPIT_OK;
+}
+
+pipit_status pipit_generation_step(pipit_generation *generation,
+                                   pipit_sampled *out) {
+    pipit_status s = PIPIT_E_ARGUMENT;
+    if (!generation || !out) return s;
+    pipit_generations_step(&generation, 1, out, &s);
+    return s;
+}
+
+/* Whose pass is next: one under way, else that of who waited longest; n: none
+ * is pending. */
+static size_t first_of(pipit_generation *const *all, size_t n,
+                       const pipit_status *statuses) {
+    size_t first = n;
+    for (size_t i = 0; i < n; i++) {
+        if (statuses[i] != PIPIT_PENDING) continue;
+        if (pipit_session_in_batch(all[i]->session)) return i;
+        if (first == n || all[i]->n_waited > all[first]->n_waited) first = i;
+    }
+    return first;
+}
+
+/* One step of one pass, for as many of the pending as can share it, in turn. */
+static void evaluate(pipit_generation *const *all, size_t n,
+                     const pipit_status *statuses) {
+    size_t first = first_of(all, n, statuses);
+    if (first == n) return;
+    for (size_t i = 0; i < n; i++) {
+        size_t at = (first + i) % n;
+        pipit_session *session = all[at]->session;
+        if (statuses[at] != PIPIT_PENDING) continue;
+        pipit_session_join(all[first]->session, session);
+        all[at]->n_waited =
+            pipit_session_in_batch(session) ? 0 : all[at]->n_waited + 1;
+    }
+    pipit_session_step(all[first]->session);
+}
+
+pipit_status pipit_generations_step(pipit_generation *const *generations,
+                                    size_t n, pipit_sampled *out,
+                                    pipit_status *statuses) {
+    if (n > 0 && (!generations || !out || !statuses)) return PIPIT_E_ARGUMENT;
+    for (size_t i = 0; i < n; i++) {
+        pipit_generation *g = generations[i];
+        statuses[i] = g ? append_next(g) : PIPIT_E_ARGUMENT;
+        if (statuses[i] == PIPIT_OK && pipit_session_is_pending(g->session))
+            statuses[i] = PIPIT_PENDING;
+    }
+    evaluate(generations, n, statuses);
+    for (size_t i = 0; i < n; i++)
+        if (statuses[i] >= 0 &&
+            !pipit_session_is_pending(generations[i]->session))
+            statuses[i] = pick(generations[i], &out[i]);
     return PIPIT_OK;
 }

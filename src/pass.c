@@ -1,6 +1,6 @@
 #include "pass.h"
 
-#include "forward.h"
+#include "mathf.h"
 
 uint64_t pipit_layer_weights(const pipit_hparams *h,
                              const pipit_layer_params *p) {
@@ -103,6 +103,7 @@ void pipit_pass_carve(const pipit_hparams *h, const pipit_layer_params *layers,
     memset(pass, 0, sizeof *pass);
     pass->n_batch = n;
     set_strides(h, layers, kernels, n_context, pass, &max_cols);
+    pass->rows = pipit_arena_take(arena, n, sizeof *pass->rows);
     pass->x = take_rows(arena, n, pass->embd_stride);
     pass->h = take_rows(arena, n, pass->row_stride);
     pass->y = take_rows(arena, n, pass->embd_stride);
@@ -117,4 +118,32 @@ void pipit_pass_carve(const pipit_hparams *h, const pipit_layer_params *layers,
         pipit_arena_take(arena, h->n_rot / 2, sizeof(double));
     if (h->n_experts > 0) carve_mixture(h, n, arena, pass);
     carve_threads(h, kernels, n_threads, max_cols, arena, pass);
+}
+
+uint64_t pipit_pass_layer_macs(const pipit_pass *p, uint32_t layer) {
+    const pipit_hparams *h = &p->model->h;
+    const pipit_layer_params *params = &p->model->layers[layer].params;
+    uint64_t n = pipit_layer_weights(h, params) * p->n_tokens, seen = 0;
+    if (params->is_convolution) return n;
+    /* and the keys and values that attention reads, floats at some quarter of
+     * the rate */
+    for (uint32_t i = 0; i < p->n_tokens; i++) seen += p->rows[i].pos + 1;
+    return n + 8 * seen * h->n_heads * h->head_dim;
+}
+
+void pipit_pass_put_logits(const pipit_pass *p, uint32_t row, const float *y,
+                           uint32_t first, uint32_t n) {
+    const pipit_model *m = p->model;
+    float cap = m->h.logit_softcap, scale = m->h.logit_scale;
+    float *logits = p->rows[row].logits;
+    if (!logits) return;
+    logits += first;
+    memcpy(logits, y, n * sizeof *y);
+    if (scale == 1.0f && !m->output_bias && !(cap > 0)) return;
+    for (uint32_t i = 0; i < n; i++) {
+        float logit = logits[i] * scale;
+        if (m->output_bias) logit += m->output_bias[first + i];
+        if (cap > 0) logit = cap * pipit_tanhf(logit / cap);
+        logits[i] = logit;
+    }
 }

@@ -2,6 +2,9 @@
  * tokens and logits, measured once and carved from the session's block, so that
  * nothing is allocated while evaluating.
  *
+ * Its rows may be those of several sessions of the model, which then share one
+ * reading of the weights: what depends on its session, a row says.
+ *
  * Strides are in floats and multiples of 4, since kernels write whole groups. */
 #ifndef PIPIT_PASS_H
 #define PIPIT_PASS_H
@@ -52,6 +55,13 @@ typedef struct pipit_mixture {
     size_t router_stride;
 } pipit_mixture;
 
+/* Rows of one session follow one another, at positions that do. */
+typedef struct pipit_pass_row {
+    const struct pipit_pass *of; /* the session's own: cache, angles, scores */
+    uint32_t token, pos;
+    float *logits; /* (vocab_stride), or NULL: not wanted */
+} pipit_pass_row;
+
 typedef struct pipit_pass {
     const pipit_model *model;
     pipit_kvcache *kv;
@@ -60,11 +70,10 @@ typedef struct pipit_pass {
     pipit_adaptation adaptation; /* n 0: none */
     uint32_t n_batch; /* rows there is room for */
 
-    /* the batch: n_tokens tokens at positions start, start + 1, … */
-    const uint32_t *tokens;
-    uint32_t n_tokens, start;
-    uint32_t logit_row; /* first row whose logits are wanted */
-    float *logits;      /* (n_tokens - logit_row, vocab_stride), or NULL */
+    /* the batch */
+    pipit_pass_row *rows; /* (n_batch) */
+    uint32_t n_tokens;
+    uint32_t n_plain; /* rows before the first whose logits are wanted */
 
     float *x;     /* (n, embd_stride) the residual stream */
     float *h;     /* (n, row_stride) normed rows */
@@ -91,6 +100,13 @@ uint64_t pipit_layer_weights(const pipit_hparams *h,
 uint32_t pipit_pass_batch(const pipit_hparams *h,
                           const pipit_layer_params *layers,
                           uint32_t n_context);
+
+/* Multiply-adds of a layer for the batch, as time goes. */
+uint64_t pipit_pass_layer_macs(const pipit_pass *p, uint32_t layer);
+/* What a row's products with n rows of the output matrix, from `first` on, gave
+ * becomes logits, if they are wanted. */
+void pipit_pass_put_logits(const pipit_pass *p, uint32_t row, const float *y,
+                           uint32_t first, uint32_t n);
 
 static inline size_t pipit_vocab_stride(const pipit_hparams *h) {
     return ((size_t)h->n_vocab + 3) & ~(size_t)3;

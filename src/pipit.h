@@ -484,12 +484,26 @@ pipit_status pipit_generation_open(pipit_session *session,
                                    const pipit_allocator *a,
                                    pipit_generation **out, pipit_error *error);
 void pipit_generation_close(pipit_generation *generation);
-/* PIPIT_OK: *out holds the next token. PIPIT_PENDING: evaluating. After a
+/* PIPIT_OK: *out holds the next token. PIPIT_PENDING: evaluating; closing the
+ * generation drops that. After a
  * finish, PIPIT_E_STATE. A token that ends the answer is not appended to the
  * session; every other one is, by the step after it. Between steps the session
  * may be ahead by a draft; closing the generation takes it back. */
 pipit_status pipit_generation_step(pipit_generation *generation,
                                    pipit_sampled *out);
+
+/* Steps n generations at once. Those of one model whose sessions have the same
+ * adapters share each pass over the weights, which is what a token costs most:
+ * four together take far less than four times one. Every one gets the tokens, to
+ * the bit, that it would get alone; who is in the array may change from call to
+ * call. statuses[i] and, where that is PIPIT_OK, out[i] are what
+ * pipit_generation_step would give for generations[i], so one that fails stops no
+ * other; PIPIT_PENDING may also mean that it waits for a pass of others. A call
+ * evaluates one step at most. PIPIT_E_ARGUMENT, and nothing was done: an array is
+ * NULL. */
+pipit_status pipit_generations_step(pipit_generation *const *generations,
+                                    size_t n, pipit_sampled *out,
+                                    pipit_status *statuses);
 
 /* ---- training ---------------------------------------------------------- */
 

@@ -16,8 +16,11 @@ struct pipit_session {
     uint32_t n_cached, length, target;
     uint32_t high_water;  /* positions ever written since the cache was empty */
     uint32_t batch_begin; /* length when the evaluation began */
-    bool in_batch;        /* the pass is between two steps of a batch */
-    pipit_progress progress;
+    /* Whose pass, between two steps of a batch, has tokens of this session;
+     * NULL: none. All that are in it leave together. */
+    pipit_session *lead;
+    uint32_t batch_end; /* n_cached after it */
+    pipit_progress progress; /* of the own pass */
     float *last_logits; /* (vocab_stride) */
     float *all_logits;  /* (n, vocab_stride) or NULL, a block of its own */
     size_t all_logits_bytes; /* 0: they are somebody else's */
@@ -134,13 +137,19 @@ static void drop_all_logits(pipit_session *s) {
     s->n_logits = 0;
 }
 
+/* Others who share the batch begin it anew: it has changed nothing that they
+ * hold. */
 static void drop_pending(pipit_session *s) {
+    const pipit_session *lead = s->lead;
     s->target = s->length;
-    s->in_batch = false;
+    if (!lead) return;
+    for (pipit_session *o = s->model->sessions; o; o = o->next)
+        if (o->lead == lead) o->lead = NULL;
 }
 
 void pipit_session_close(pipit_session *session) {
     if (!session) return;
+    drop_pending(session);
     pipit_session **at = &session->model->sessions;
     while (*at != session) at = &(*at)->next;
     *at = session->next;
@@ -248,46 +257,82 @@ void pipit_session_settle(pipit_session *session, uint32_t n) {
     s->n_logits = 1;
 }
 
-/* The next batch of what is pending, and which logits it is to leave. */
-static void begin_batch(pipit_session *s) {
-    pipit_pass *p = &s->pass;
-    uint32_t left = s->target - s->n_cached;
-    p->start = s->n_cached;
-    p->tokens = s->tokens + s->n_cached;
-    p->n_tokens = pipit_min_u32(left, p->n_batch);
-    p->logits = NULL;
-    p->logit_row = 0;
-    uint32_t end = p->start + p->n_tokens;
-    if (s->all_logits && end > s->batch_begin) {
-        uint32_t first = p->start > s->batch_begin ? p->start : s->batch_begin;
-        p->logit_row = first - p->start;
-        p->logits = s->all_logits +
-                    (size_t)(first - s->batch_begin) * p->vocab_stride;
-    } else if (end == s->target) {
-        p->logit_row = p->n_tokens - 1;
-        p->logits = s->last_logits;
+/* The logits that the evaluation is to leave of a position, NULL: none. */
+static float *logits_of(const pipit_session *s, uint32_t pos) {
+    if (s->all_logits)
+        return pos < s->batch_begin ? NULL
+                                    : s->all_logits + (pos - s->batch_begin) *
+                                                          s->pass.vocab_stride;
+    return pos + 1 == s->target ? s->last_logits : NULL;
+}
+
+/* The next of what is pending, as rows of lead's pass. */
+static void add_rows(pipit_session *lead, pipit_session *s) {
+    pipit_pass *p = &lead->pass;
+    uint32_t pos = s->n_cached;
+    for (; pos < s->target && p->n_tokens < p->n_batch; pos++) {
+        float *logits = logits_of(s, pos);
+        if (!logits && p->n_plain == p->n_tokens) p->n_plain++;
+        p->rows[p->n_tokens++] =
+            (pipit_pass_row){&s->pass, s->tokens[pos], pos, logits};
     }
+    s->lead = lead;
+    s->batch_end = pos;
+    if (pos > s->high_water) s->high_water = pos;
+}
+
+static void begin_batch(pipit_session *s) {
+    s->pass.n_plain = s->pass.n_tokens = 0;
     s->progress = (pipit_progress){0, 0};
-    s->in_batch = true;
-    if (end > s->high_water) s->high_water = end;
+    add_rows(s, s);
 }
 
 static void end_batch(pipit_session *s) {
-    s->in_batch = false;
-    s->n_cached = s->pass.start + s->pass.n_tokens;
+    s->lead = NULL;
+    s->n_cached = s->batch_end;
     if (s->n_cached > s->length) s->length = s->n_cached;
     if (s->n_cached == s->target)
         s->n_logits = s->all_logits ? s->target - s->batch_begin : 1;
+}
+
+bool pipit_session_is_pending(const pipit_session *session) {
+    return session->target != session->length;
+}
+
+bool pipit_session_in_batch(const pipit_session *session) {
+    return session->lead != NULL;
+}
+
+static bool same_adapters(const pipit_adaptation *a,
+                          const pipit_adaptation *b) {
+    if (a->n != b->n) return false;
+    for (uint32_t i = 0; i < a->n; i++)
+        if (a->active[i].adapter != b->active[i].adapter ||
+            a->active[i].scale != b->active[i].scale)
+            return false;
+    return true;
+}
+
+void pipit_session_join(pipit_session *session, pipit_session *other) {
+    if (!session->lead) begin_batch(session);
+    const pipit_session *lead = session->lead;
+    const pipit_pass *p = &lead->pass;
+    if (!other->lead && pipit_session_is_pending(other) &&
+        lead->progress.layer == 0 && p->n_tokens < p->n_batch &&
+        other->model == lead->model &&
+        same_adapters(&other->pass.adaptation, &p->adaptation))
+        add_rows(session->lead, other);
 }
 
 pipit_status pipit_session_step(pipit_session *session) {
     if (!session) return PIPIT_E_ARGUMENT;
     if (session->target == session->length)
         return session->n_logits > 0 ? PIPIT_OK : PIPIT_E_STATE;
-    if (!session->in_batch) begin_batch(session);
-    if (!pipit_forward_step(&session->pass, &session->progress))
-        return PIPIT_PENDING;
-    end_batch(session);
+    if (!session->lead) begin_batch(session);
+    pipit_session *lead = session->lead;
+    if (!pipit_forward_step(&lead->pass, &lead->progress)) return PIPIT_PENDING;
+    for (pipit_session *o = session->model->sessions; o; o = o->next)
+        if (o->lead == lead) end_batch(o);
     return session->n_cached == session->target ? PIPIT_OK : PIPIT_PENDING;
 }
 
@@ -324,16 +369,6 @@ pipit_status pipit_session_rewind(pipit_session *session, size_t n) {
 }
 
 /* ---- adapters ----------------------------------------------------------- */
-
-static bool same_adapters(const pipit_adaptation *a,
-                          const pipit_adaptation *b) {
-    if (a->n != b->n) return false;
-    for (uint32_t i = 0; i < a->n; i++)
-        if (a->active[i].adapter != b->active[i].adapter ||
-            a->active[i].scale != b->active[i].scale)
-            return false;
-    return true;
-}
 
 static pipit_status check_adapter(const pipit_session *s,
                                   pipit_adapter *const *adapters,

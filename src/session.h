@@ -29,6 +29,16 @@ void pipit_session_put(pipit_session *session, uint32_t token);
  * the logits of the last of them; an evaluation under way is dropped whole. */
 void pipit_session_settle(pipit_session *session, uint32_t n);
 
+/* Whether an evaluation is under way, and whether a pass is between two steps of
+ * it. */
+bool pipit_session_is_pending(const pipit_session *session);
+bool pipit_session_in_batch(const pipit_session *session);
+/* The pass that is about to do what is pending in `session` takes what is pending
+ * in `other` along: then a step of either is one of both. Not where that can't
+ * be: the pass is under way or full, or other is in one, of another model or with
+ * other adapters. */
+void pipit_session_join(pipit_session *session, pipit_session *other);
+
 /* The context an option of 0 stands for, else what was asked. */
 uint32_t pipit_session_context(const pipit_hparams *h,
                                const pipit_session_options *options);

@@ -14,6 +14,12 @@ import { installPackages } from "../web/toolchain.mjs";
 
 /** @returns {Counts} */
 const none = () => ({ passed: 0, failed: 0, skipped: 0 });
+/** @param {Counts} a @param {Counts} b @returns {Counts} */
+const sum = (a, b) => ({
+    passed: a.passed + b.passed,
+    failed: a.failed + b.failed,
+    skipped: a.skipped + b.skipped,
+});
 /** @returns {Counts} */
 const oneFailed = () => ({ ...none(), failed: 1 });
 
@@ -98,12 +104,12 @@ async function nodeTests(folder) {
         ...files.sort().map((name) => path.join(folder, name)),
     ]);
     const tap = fs.existsSync(report) ? fs.readFileSync(report, "utf8") : "";
-    const sum = (/** @type {string} */ word) =>
+    const count = (/** @type {string} */ word) =>
         Number(new RegExp(`^# ${word} (\\d+)$`, "m").exec(tap)?.[1] ?? 0);
     const counts = {
-        passed: sum("pass"),
-        failed: sum("fail") + sum("cancelled"),
-        skipped: sum("skipped") + sum("todo"),
+        passed: count("pass"),
+        failed: count("fail") + count("cancelled"),
+        skipped: count("skipped") + count("todo"),
     };
     if (code !== 0 && counts.failed === 0) counts.failed++;
     return counts;
@@ -224,9 +230,13 @@ const parts = [
     },
     {
         name: "package",
-        title: "package: js-bindings in Node",
+        title: "package: js-bindings in Node, packed and installed",
         needs: "model",
-        run: () => nodeTests("js-bindings/test"),
+        run: async () =>
+            sum(
+                await nodeTests("js-bindings/test"),
+                await nodeTests("tests/package"),
+            ),
     },
     {
         name: "wasm",
@@ -239,6 +249,12 @@ const parts = [
         title: "golden: logits and answers against references",
         needs: "model",
         run: () => nodeTests("tests/golden"),
+    },
+    {
+        name: "demo",
+        title: "demo: modules of the page in Node",
+        needs: "built",
+        run: () => nodeTests("tests/demo"),
     },
     {
         name: "browser",

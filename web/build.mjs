@@ -96,13 +96,13 @@ export async function buildWasm(log) {
     await run("cmake", ["--build", "build/wasm", "--parallel", "2"], { env });
 }
 
-/** Builds the package and puts the modules in. */
+/** Puts the modules into the package and builds it. */
 export async function buildPackage() {
-    await npm(["run", "build", "--silent", "-w", "pipit"]);
     fs.mkdirSync(distFolder, { recursive: true });
     for (const name of shippedModules) {
         const temporary = path.join(distFolder, `.${name}`);
         fs.copyFileSync(path.join(wasmFolder, name), temporary);
         fs.renameSync(temporary, path.join(distFolder, name));
     }
+    await npm(["run", "build", "--silent", "-w", "pipit"]);
 }

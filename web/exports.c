@@ -9,8 +9,9 @@
 #include "alloc.h"
 #include "exports.h"
 
-/* Stop strings are few; the array lives on the stack. */
+/* Stop strings are few, and answers at a time; the arrays live on the stack. */
 #define MAX_STOP 64u
+#define MAX_TOGETHER 32u
 
 static void put_string(uint64_t *slots, pipit_string s) {
     slots[0] = address(s.bytes);
@@ -504,18 +505,24 @@ EXPORT(void, generation_close, pipit_generation *generation) {
     pipit_generation_close(generation);
 }
 
-/* out: token, finish, text (address, length), logprob (a double), best
+/* all: eight slots for each of n <= 32. In: its address. Out: status, and with
+ * PIPIT_OK token, finish, text (address, length), logprob (a double), best
  * (address of pairs, number). */
-EXPORT(pipit_status, generation_step, pipit_generation *generation,
-       uint64_t *out) {
-    pipit_sampled sampled;
-    pipit_status status = pipit_generation_step(generation, &sampled);
-    if (status != PIPIT_OK) return status;
-    out[0] = sampled.token;
-    out[1] = sampled.finish;
-    put_string(out + 2, sampled.text);
-    put_real(out + 4, (double)sampled.logprob);
-    out[5] = address(sampled.best);
-    out[6] = sampled.n_best;
-    return status;
+EXPORT(void, generations_step, uint64_t *all, size_t n) {
+    pipit_generation *generations[MAX_TOGETHER];
+    pipit_sampled sampled[MAX_TOGETHER];
+    pipit_status statuses[MAX_TOGETHER];
+    for (size_t i = 0; i < n; i++)
+        generations[i] = (pipit_generation *)(uintptr_t)all[8 * i];
+    pipit_generations_step(generations, n, sampled, statuses);
+    for (size_t i = 0; i < n; i++, all += 8) {
+        all[0] = (uint64_t)statuses[i];
+        if (statuses[i] != PIPIT_OK) continue;
+        all[1] = sampled[i].token;
+        all[2] = sampled[i].finish;
+        put_string(all + 3, sampled[i].text);
+        put_real(all + 5, (double)sampled[i].logprob);
+        all[6] = address(sampled[i].best);
+        all[7] = sampled[i].n_best;
+    }
 }

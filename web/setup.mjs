@@ -89,7 +89,10 @@ const steps = [
     {
         name: "package",
         inputs: [
-            ...["src", "package.json", "tsconfig.json", "build.mjs"].map(
+            ...["src", "package.json", "tsconfig.json"].map(
+                (name) => `js-bindings/${name}`,
+            ),
+            ...["build.mjs", "pack-modules.mjs"].map(
                 (name) => `js-bindings/${name}`,
             ),
             ...["models/manifest.json", "package-lock.json", "web/build.mjs"],

@@ -8,6 +8,14 @@
  *
  * All options of a call are optional unless said otherwise. Bytes are counted
  * in plain numbers. */
+/// <reference lib="esnext.disposable" preserve="true" />
+
+import type { EvaluateOptions, Evaluation } from "./evaluate/types.js";
+import type {
+    TrainedAdapter,
+    TrainingExample,
+    TrainingOptions,
+} from "./train/types.js";
 
 export type { PipitErrorCode, PipitErrorDetails } from "./errors.js";
 
@@ -64,8 +72,9 @@ export interface SourceOptions extends CancelOptions {
     /** Address of a folder that holds the manifest's files by file name; tried
      * first when the source is a name. */
     readonly modelBase?: string | URL | undefined;
-    /** The module instead of the package's own file. It has to be the variant
-     * that the place would choose, see the README. */
+    /** The module instead of the package's own file: its address (in Node also
+     * its path), a response, its bytes, or compiled. One without threads runs
+     * everywhere; a `Response` serves one call. */
     readonly wasm?: WasmSource | undefined;
     /** Takes the module that can train too (`pipit/train`): some 15 kB more to
      * fetch. */
@@ -79,7 +88,7 @@ export type WasmSource =
     | URL
     | Response
     | ArrayBuffer
-    | ArrayBufferView
+    | Uint8Array
     | WebAssembly.Module;
 
 export interface LoadOptions extends SourceOptions {
@@ -372,6 +381,17 @@ export interface Model extends TextCodec {
         source: ModelSource | PeftSource,
         options?: AdapterOptions,
     ): Promise<Adapter>;
+    /** `trainAdapter` of `pipit/train`, fetched with the first call. The model
+     * was loaded with `training: true`. */
+    trainAdapter(
+        examples: readonly TrainingExample[],
+        options?: TrainingOptions,
+    ): Promise<TrainedAdapter>;
+    /** `evaluate` of `pipit/evaluate`, fetched with the first call. */
+    evaluate(
+        examples: readonly TrainingExample[],
+        options?: EvaluateOptions,
+    ): Promise<Evaluation>;
 }
 
 // ---- adapters --------------------------------------------------------------

@@ -10,6 +10,7 @@ import {
     endless,
     openPage,
     realModel,
+    runTask as run,
     scratch,
     testPages,
     useBrowser,
@@ -22,33 +23,6 @@ import {
 const LIMIT_MS = 100 * Number(process.env.PIPIT_TEST_SLACK ?? 10);
 
 const places = /** @type {const} */ (["page", "worker"]);
-
-/**
- * Runs a task of pages/tasks.js there.
- * @param {import("playwright-core").Page} page
- * @param {"page" | "worker"} place
- * @param {string} name
- * @param {unknown} options
- * @returns {Promise<any>}
- */
-const run = (page, place, name, options) =>
-    page.evaluate(
-        async ({ place, name, options }) => {
-            const module = new URL("tasks.js", document.baseURI).href;
-            if (place === "page")
-                return (await import(module)).tasks[name](options);
-            const worker = new Worker("task-worker.js", { type: "module" });
-            const reply = await new Promise((resolve, reject) => {
-                worker.onmessage = ({ data }) => resolve(data);
-                worker.onerror = (event) => reject(event.message);
-                worker.postMessage({ name, options });
-            });
-            worker.terminate();
-            if (reply.error) throw new Error(reply.error);
-            return reply.result;
-        },
-        { place, name, options },
-    );
 
 /**
  * The hash of all logits, computed by Node.

@@ -9,7 +9,9 @@ import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 import { startServer } from "../../demo/serve.mjs";
 import { pulledModel } from "../golden/reference.mjs";
-import { byteLetters, tinyModel } from "../tools/tiny-model.mjs";
+import { tinyModel } from "../tools/tiny-model.mjs";
+
+export { endless } from "../tools/tiny-model.mjs";
 
 /** Generous: the machine may be busy with other things. */
 export const PATIENCE_MS = 60_000;
@@ -47,16 +49,21 @@ let browser;
 /** A folder for the tests of a file, and Chromium. */
 export const scratch = { folder: "" };
 
+/** @param {string[]} [more] flags */
+export async function launch(more = []) {
+    if (!program) throw new Error("CI has no Chromium");
+    return chromium.launch({
+        executablePath: absolute(program),
+        args: [...flags, ...more],
+    });
+}
+
 /** To be called once by every file. */
 export function useBrowser() {
     before(async () => {
         scratch.folder = await mkdtemp(join(tmpdir(), "pipit-browser-"));
         if (withoutBrowser) return;
-        if (!program) throw new Error("CI has no Chromium");
-        browser = await chromium.launch({
-            executablePath: absolute(program),
-            args: flags,
-        });
+        browser = await launch();
     });
     after(async () => {
         await browser?.close();
@@ -74,27 +81,6 @@ export async function writeTiny(name, options) {
     await writeFile(path, tinyModel(options));
     return path;
 }
-
-/** A model that never ends an answer: no token of its vocabulary says so. */
-export const endless = (() => {
-    const size = 290;
-    const tokens = Array.from(
-        { length: size },
-        (_, i) => byteLetters[i] ?? (i === 256 ? "Ġt" : `word${i} `),
-    );
-    return {
-        layers: 4,
-        embedding: 256,
-        context: 8192,
-        metadata: {
-            "tokenizer.ggml.tokens": tokens,
-            "tokenizer.ggml.token_type": tokens.map(() => 1),
-            "tokenizer.ggml.merges": ["Ġ t"],
-            "tokenizer.ggml.bos_token_id": undefined,
-            "tokenizer.ggml.eos_token_id": undefined,
-        },
-    };
-})();
 
 /** The folder of pages that only tests need. */
 export const testPages = fileURLToPath(new URL("pages", import.meta.url));
@@ -203,3 +189,30 @@ export const answered = (page) =>
  */
 export const lastAnswer = (page) =>
     page.locator(".message.assistant .answer-text").last().innerText();
+
+/**
+ * Runs a task of pages/tasks.js there.
+ * @param {import("playwright-core").Page} page
+ * @param {"page" | "worker"} place
+ * @param {string} name
+ * @param {unknown} options
+ * @returns {Promise<any>}
+ */
+export const runTask = (page, place, name, options) =>
+    page.evaluate(
+        async ({ place, name, options }) => {
+            const module = new URL("tasks.js", document.baseURI).href;
+            if (place === "page")
+                return (await import(module)).tasks[name](options);
+            const worker = new Worker("task-worker.js", { type: "module" });
+            const reply = await new Promise((resolve, reject) => {
+                worker.onmessage = ({ data }) => resolve(data);
+                worker.onerror = (event) => reject(event.message);
+                worker.postMessage({ name, options });
+            });
+            worker.terminate();
+            if (reply.error) throw new Error(reply.error);
+            return reply.result;
+        },
+        { place, name, options },
+    );

@@ -88,6 +88,27 @@ export const special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"];
  * @property {boolean} [headerOnly] without the weights, so of any size
  */
 
+/** A model that never ends an answer: no token of its vocabulary says so. */
+export const endless = (() => {
+    const size = 290;
+    const tokens = Array.from(
+        { length: size },
+        (_, i) => byteLetters[i] ?? (i === 256 ? "Ġt" : `word${i} `),
+    );
+    return {
+        layers: 4,
+        embedding: 256,
+        context: 8192,
+        metadata: {
+            "tokenizer.ggml.tokens": tokens,
+            "tokenizer.ggml.token_type": tokens.map(() => 1),
+            "tokenizer.ggml.merges": ["Ġ t"],
+            "tokenizer.ggml.bos_token_id": undefined,
+            "tokenizer.ggml.eos_token_id": undefined,
+        },
+    };
+})();
+
 /** @param {TinyOptions} [options] */
 export function tinyModel(options = {}) {
     const { metadata, tensors } = describe(options);

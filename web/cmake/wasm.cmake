@@ -63,7 +63,7 @@ set(thread_link_flags
   --shared-memory
   --export=__stack_pointer     # what the loader sets up for each thread
   --export=__wasm_init_tls --export=__tls_size --export=__tls_align)
-set(opt_flags -O3 --enable-bulk-memory --enable-sign-ext
+set(opt_flags -O3 --low-memory-unused --one-caller-inline-max-function-size=60 --enable-bulk-memory --enable-sign-ext
   --enable-mutable-globals --enable-nontrapping-float-to-int)
 if(PIPIT_WASM_NAMES)
   list(APPEND opt_flags -g)
@@ -137,7 +137,7 @@ set(relaxed
 # What runs once for a file, not for each token or byte, is compiled small.
 set(pipit_small_sources ${pipit_sources})
 list(FILTER pipit_small_sources EXCLUDE REGEX
-  "(forward|stage|attention|shortconv|mixture|mathf|sampler|kvcache|rope|threads|loader|adamw|train_(attention|product|row))\\.c$")
+  "(forward|stage|attention|shortconv|mixture|mathf|sampler|rope|threads|loader|adamw|train_(attention|product|row))\\.c$")
 set_source_files_properties(${pipit_small_sources} ${pipit_web_sources}
   PROPERTIES COMPILE_OPTIONS "-Oz")
 

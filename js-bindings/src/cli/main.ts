@@ -42,6 +42,10 @@ async function perform(args: Args, signal: AbortSignal): Promise<void> {
             return (await import("./tokens.js")).tokenize(args, signal);
         case "score":
             return (await import("./tokens.js")).score(args, signal);
+        case "train":
+            return (await import("./train.js")).train(args, signal);
+        case "evaluate":
+            return (await import("./evaluate.js")).evaluate(args, signal);
         case "bench":
             return (await import("./bench.js")).bench(args, signal);
         case "serve":
@@ -84,7 +88,7 @@ async function main(): Promise<number> {
                 controller.abort();
             });
         await perform(args, controller.signal);
-        return controller.signal.aborted ? 130 : 0;
+        return controller.signal.aborted ? 130 : Number(process.exitCode ?? 0);
     } catch (cause) {
         return report(cause);
     }

@@ -27,7 +27,7 @@ export async function openModel(
 }
 
 /** "FILE:SCALE"; a file's name may hold colons. */
-function adapterWord(word: string): { file: string; scale: number } {
+export function adapterWord(word: string): { file: string; scale: number } {
     const [, file, number] = /^(.+):([^:]*)$/.exec(word) ?? [];
     const scale = Number(number);
     return file === undefined || number?.trim() === "" || isNaN(scale)

@@ -95,3 +95,46 @@ export class Thought {
         this.#begun = false;
     }
 }
+
+/** Steps of long work as a line that is written over; on no terminal, a line
+ * every ten percent. */
+export class StepLine {
+    #shown = 0;
+    #tenth = 0;
+
+    constructor(
+        readonly what: string,
+        readonly quiet: boolean,
+    ) {}
+
+    show(
+        done: number,
+        total: number,
+        secondsLeft: number,
+        words: readonly string[],
+    ): void {
+        if (this.quiet) return;
+        const full = Math.round((24 * done) / total);
+        const left = Number.isFinite(secondsLeft) ? secondsLeft : 0;
+        const text = [
+            this.what,
+            `[${"#".repeat(full)}${"-".repeat(24 - full)}]`,
+            `${done} of ${total}`,
+            ...words,
+            ...(done < total ? [`${Math.ceil(left)} s left`] : []),
+        ].join("  ");
+        if (isTerminal) {
+            this.#shown++;
+            process.stderr.write(`\r\x1b[K${text}`);
+            return;
+        }
+        const tenth = Math.floor((10 * done) / total);
+        if (tenth > this.#tenth) note(text);
+        this.#tenth = tenth;
+    }
+
+    clear(): void {
+        if (this.#shown > 0) process.stderr.write("\r\x1b[K");
+        this.#shown = 0;
+    }
+}

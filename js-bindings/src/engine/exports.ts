@@ -228,7 +228,7 @@ export interface Exports {
         error: ErrorObject,
     ): Status;
     pipit_generation_close(generation: Generation): void;
-    pipit_generation_step(generation: Generation, out: Slots): Status;
+    pipit_generations_step(all: Slots, n: number): void;
 
     pipit_training_measure(
         model: Model,

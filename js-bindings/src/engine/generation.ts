@@ -2,25 +2,17 @@
  *
  * It runs a few tokens ahead of its caller, so that sampling never waits for a
  * message; what ran ahead in vain, the caller has rewound afterwards. Tokens
- * travel in batches: one message when the slice is over, not one a token. */
+ * travel in batches: one message when the slice is over, not one a token. Those of
+ * several sessions are sampled in common steps (ensemble.ts). */
 import type { Generated, GenerateSpec, SampledItem } from "../protocol.js";
-import type { FinishReason } from "../types.js";
 import type { Bytes, Generation, TokenArray, Tokenizer } from "./exports.js";
-import { PENDING, type Instance } from "./instance.js";
+import type { Ensemble } from "./ensemble.js";
+import type { Instance } from "./instance.js";
 import type { SessionHandle } from "./session.js";
 import type { Task } from "./task.js";
 
 /** Tokens that may be under way: 30 ms at 400 tokens/s. */
 const RUN_AHEAD = 12;
-
-/* In the order of pipit_finish. */
-const reasons: readonly (FinishReason | undefined)[] = [
-    undefined,
-    "end",
-    "stop",
-    "length",
-    "context",
-];
 
 const encoder = new TextEncoder();
 
@@ -69,24 +61,10 @@ function open(
     return heap.slot(out) as Generation;
 }
 
-function readItem(instance: Instance, spec: GenerateSpec): SampledItem {
-    const { heap, out } = instance;
-    const reported = spec.logprobs >= 0;
-    return {
-        token: heap.slot(out, 0),
-        finishReason: reasons[heap.slot(out, 1)],
-        text: heap.text(out, 2),
-        logprob: reported ? heap.real(out, 4) : undefined,
-        logprobs:
-            spec.logprobs > 0
-                ? heap.pairs(heap.slot(out, 5), heap.slot(out, 6))
-                : undefined,
-    };
-}
-
 /** Ends at a finish reason or when the task is stopped. */
 async function sample(
     instance: Instance,
+    ensemble: Ensemble,
     generation: Generation,
     spec: GenerateSpec,
     task: Task,
@@ -99,25 +77,20 @@ async function sample(
         if (batch.length > 0) task.events.tokens(batch);
         batch = [];
     };
+    const part = { generation, logprobs: spec.logprobs, task, flush };
     while (!task.stopped) {
-        const status = instance.x.pipit_generation_step(
-            generation,
-            instance.out,
-        );
-        instance.checkThat(status, "generating failed");
-        if (status !== PENDING) {
-            const item = readItem(instance, spec);
-            batch.push(item);
-            if (produced++ === 0) {
-                firstAt = performance.now();
-                flush();
-            }
-            if (item.finishReason) break;
+        const item = await ensemble.next(part);
+        if (typeof item === "number") {
+            task.throwIfAborted();
+            instance.checkThat(item, "generating failed");
+            break;
         }
-        if (task.pace.due) {
+        batch.push(item);
+        if (produced++ === 0) {
+            firstAt = performance.now();
             flush();
-            await task.turn();
         }
+        if (item.finishReason) break;
         while (produced - task.taken >= RUN_AHEAD && !task.stopped) {
             flush();
             const pausedAt = performance.now();
@@ -131,6 +104,7 @@ async function sample(
 
 export async function generate(
     instance: Instance,
+    ensemble: Ensemble,
     session: SessionHandle,
     tokenizer: Tokenizer,
     spec: GenerateSpec,
@@ -145,7 +119,7 @@ export async function generate(
     if (!task.stopped) {
         const generation = open(instance, session, tokenizer, spec);
         try {
-            times = await sample(instance, generation, spec, task);
+            times = await sample(instance, ensemble, generation, spec, task);
         } finally {
             instance.x.pipit_generation_close(generation);
         }

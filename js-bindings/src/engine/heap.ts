@@ -114,6 +114,10 @@ export class Heap {
         );
     }
 
+    putAddress(slots: Slots, value: number): void {
+        new DataView(this.#memory.buffer).setUint32(slots, value, true);
+    }
+
     real(slots: Slots, i = 0): number {
         return new DataView(this.#memory.buffer).getFloat64(
             slots + 8 * i,

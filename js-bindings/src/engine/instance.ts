@@ -31,7 +31,8 @@ const codes: Readonly<Record<number, PipitErrorCode>> = {
 const PAGE = 65536;
 /** At least what the modules ask for (--initial-memory). */
 const INITIAL_PAGES = 32;
-const OUT_SLOTS = 16;
+/** A step of generations tells of 32 at most, eight slots each. */
+const OUT_SLOTS = 256;
 
 export function isThreaded(module: WebAssembly.Module): boolean {
     return WebAssembly.Module.exports(module).some(
@@ -66,10 +67,11 @@ export async function instantiate(
     memory: WebAssembly.Memory,
 ): Promise<ThreadExports> {
     try {
-        const instance = await WebAssembly.instantiate(module, {
+        const { exports } = await WebAssembly.instantiate(module, {
             env: { memory },
         });
-        return instance.exports as unknown as ThreadExports;
+        if (!exports.pipit_engine_open) throw new Error("it is another one");
+        return exports as unknown as ThreadExports;
     } catch (cause) {
         throw new PipitError("environment", "can't start the module", {
             cause,

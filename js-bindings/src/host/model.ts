@@ -19,6 +19,12 @@ import type {
     SessionOptions,
     ChatMessage,
 } from "../types.js";
+import type { EvaluateOptions, Evaluation } from "../evaluate/types.js";
+import type {
+    TrainedAdapter,
+    TrainingExample,
+    TrainingOptions,
+} from "../train/types.js";
 import { openAdapter } from "./adapter.js";
 import { openChat } from "./chat.js";
 import { LoadedTokenizer } from "./codec.js";
@@ -113,6 +119,22 @@ export class LoadedModelObject extends LoadedTokenizer implements Model {
         options: AdapterOptions = {},
     ): Promise<Adapter> {
         return openAdapter(this, source, options);
+    }
+
+    async trainAdapter(
+        examples: readonly TrainingExample[],
+        options?: TrainingOptions,
+    ): Promise<TrainedAdapter> {
+        const { trainAdapter } = await import("../train/index.js");
+        return trainAdapter(this, examples, options);
+    }
+
+    async evaluate(
+        examples: readonly TrainingExample[],
+        options?: EvaluateOptions,
+    ): Promise<Evaluation> {
+        const { evaluate } = await import("../evaluate/index.js");
+        return evaluate(this, examples, options);
     }
 
     get chatTemplateNames(): readonly string[] {

@@ -2,7 +2,7 @@
  *
  * A place has one variant: relaxed SIMD where it validates, threads where
  * memory can be shared. So a page fetches one file, whatever it loads. */
-import { canShareMemory, fetchModule } from "#platform";
+import { canShareMemory, fetchModule, fetchWasm } from "#platform";
 import { PipitError } from "../errors.js";
 import type { WasmName } from "../platform/types.js";
 import type { WasmSource } from "../types.js";
@@ -56,11 +56,12 @@ async function compile(
     source: WasmSource | Promise<Response | Uint8Array<ArrayBuffer>>,
 ): Promise<WebAssembly.Module> {
     try {
-        const given = await source;
-        if (given instanceof WebAssembly.Module) return given;
-        if (typeof given === "string" || given instanceof URL)
-            return await compileResponse(await fetch(given));
+        const given =
+            typeof source === "string" || source instanceof URL
+                ? await fetchWasm(source)
+                : await source;
         if (given instanceof Response) return await compileResponse(given);
+        if (given instanceof WebAssembly.Module) return given;
         return await WebAssembly.compile(given as BufferSource);
     } catch (cause) {
         if (cause instanceof PipitError) throw cause;

@@ -1,5 +1,6 @@
 /* index.ts — `pipit/openai`: a model behind OpenAI's interface, in this process.
  * Nothing is sent anywhere. */
+/// <reference lib="esnext.disposable" preserve="true" />
 import type { CancelOptions, Model } from "../types.js";
 import { Client } from "./client.js";
 import { translated } from "./errors.js";

@@ -2,18 +2,13 @@
 import manifest from "#manifest";
 import { PipitError } from "../errors.js";
 import { expandHub } from "../store/source.js";
-import type { Platform } from "./types.js";
+import type { Platform, WorkerHandle, WorkerProgram } from "./types.js";
 
 export { openStored } from "../store/read.js";
 
 /* Bundlers look for exactly `new Worker(new URL("…", import.meta.url), …)` and
  * `new URL("…", import.meta.url)`; the files lie beside the bundle. */
-function newWorker(program: string, url: string | URL | undefined): Worker {
-    if (url) {
-        const engine = new URL(url, location.href);
-        const file = program === "template" ? "./template.js" : "";
-        return new Worker(new URL(file, engine), { type: "module" });
-    }
+function newWorker(program: WorkerProgram): Worker {
     if (program === "template")
         return new Worker(new URL("./template.js", import.meta.url), {
             type: "module",
@@ -40,8 +35,17 @@ const wasmUrls = {
         new URL("./pipit-train-relaxed-mt.wasm", import.meta.url),
 };
 
-export const startWorker: Platform["startWorker"] = (program, url) => {
-    const worker = newWorker(program, url);
+/** Where the caller says that the programs are. */
+export function startAt(
+    program: WorkerProgram,
+    url: string | URL,
+): WorkerHandle {
+    const engine = new URL(url, location.href);
+    const file = program === "template" ? "./template.js" : "";
+    return handleOf(new Worker(new URL(file, engine), { type: "module" }));
+}
+
+export function handleOf(worker: Worker): WorkerHandle {
     return {
         post: (message, transfer = []) =>
             worker.postMessage(message, [...transfer]),
@@ -59,7 +63,10 @@ export const startWorker: Platform["startWorker"] = (program, url) => {
         terminate: async () => worker.terminate(),
         hold: () => {},
     };
-};
+}
+
+export const startWorker: Platform["startWorker"] = (program, url) =>
+    url ? startAt(program, url) : handleOf(newWorker(program));
 
 export const workerPort: Platform["workerPort"] = () => {
     const scope = globalThis as unknown as Worker;
@@ -97,8 +104,10 @@ export const canShareMemory: Platform["canShareMemory"] = () =>
     globalThis.crossOriginIsolated === true &&
     typeof SharedArrayBuffer === "function";
 
+export const fetchWasm: Platform["fetchWasm"] = (address) => fetch(address);
+
 export const fetchModule: Platform["fetchModule"] = async (name) =>
-    fetch(wasmUrls[name]());
+    fetchWasm(wasmUrls[name]());
 
 function urlsOfName(
     name: string,

@@ -9,7 +9,7 @@ import { PipitError } from "../errors.js";
 import { findModel, resolveModel } from "../node/models.js";
 import { storedPath } from "../node/stored-path.js";
 import { expandHub } from "../store/source.js";
-import type { Platform } from "./types.js";
+import type { Platform, WorkerHandle, WorkerProgram } from "./types.js";
 
 const programs = {
     engine: "./worker.node.js",
@@ -18,8 +18,15 @@ const programs = {
 
 export const startWorker: Platform["startWorker"] = (program, url) => {
     const engine = new URL(url ?? programs.engine, import.meta.url);
-    const worker = new Worker(
+    return startAt(
+        program,
         program === "engine" ? engine : new URL(programs[program], engine),
+    );
+};
+
+export function startAt(program: WorkerProgram, address: URL): WorkerHandle {
+    const worker = new Worker(
+        address,
         // A worker must not take part in what the process was started with.
         // A template is to end before it takes what others need.
         {
@@ -54,7 +61,7 @@ export const startWorker: Platform["startWorker"] = (program, url) => {
             apply();
         },
     };
-};
+}
 
 export const workerPort: Platform["workerPort"] = () => {
     if (!parentPort)
@@ -77,8 +84,15 @@ export const logicalProcessors: Platform["logicalProcessors"] = () =>
 
 export const canShareMemory: Platform["canShareMemory"] = () => true;
 
-export const fetchModule: Platform["fetchModule"] = async (name) =>
-    new Uint8Array(await readFile(new URL(`./${name}.wasm`, import.meta.url)));
+export const fetchWasm: Platform["fetchWasm"] = async (address) => {
+    const text = String(address);
+    if (/^(https?|data|blob):/i.test(text)) return fetch(text);
+    const path = /^file:/i.test(text) ? fileURLToPath(text) : text;
+    return new Uint8Array(await readFile(path));
+};
+
+export const fetchModule: Platform["fetchModule"] = (name) =>
+    fetchWasm(new URL(`./${name}.wasm`, import.meta.url));
 
 /* A name of the manifest wins over a file of that name: ./name is the file. */
 export const locate: Platform["locate"] = async (given, options) => {

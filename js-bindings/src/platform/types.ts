@@ -50,6 +50,10 @@ export interface Platform {
     canShareMemory(): boolean;
     /** The package's own wasm file. */
     fetchModule(name: WasmName): Promise<Response | Uint8Array<ArrayBuffer>>;
+    /** Another one, by its address; in Node also by its path. */
+    fetchWasm(
+        address: string | URL,
+    ): Promise<Response | Uint8Array<ArrayBuffer>>;
     /** Names, addresses and paths. May download (Node). */
     locate(source: string, options: LocateOptions): Promise<Located>;
     /** Bytes of a file (Node). */

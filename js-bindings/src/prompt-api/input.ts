@@ -1,5 +1,6 @@
-/* input.ts — what callers pass, checked in the words of the draft: which error,
- * of which name, for which clause. */
+/* input.ts — what callers pass, read twice: first as Web IDL converts it (a
+ * wrong kind is a TypeError before anything else happens), then clause by clause
+ * as the draft validates it. */
 
 export interface PromptMessage {
     readonly role: "system" | "user" | "assistant";
@@ -18,8 +19,30 @@ export interface PlainMessage {
     readonly prefix: boolean;
 }
 
+interface Part {
+    readonly type: string;
+    /** An object where it is a picture, a sound or bytes. */
+    readonly value: string | object;
+}
+
+interface Message {
+    readonly role: string;
+    readonly content: string | readonly Part[];
+    readonly prefix: boolean;
+}
+
+/** An input after its conversion. */
+export type Converted = string | readonly Message[];
+
+export type Dictionary = Readonly<Record<string, unknown>>;
+
 const roles = ["system", "user", "assistant"];
 const types = ["text", "image", "audio", "tool-call", "tool-response"];
+const media = [
+    ...["Blob", "ImageData", "ImageBitmap", "VideoFrame", "OffscreenCanvas"],
+    ...["HTMLImageElement", "SVGImageElement", "HTMLCanvasElement"],
+    ...["HTMLVideoElement", "AudioBuffer"],
+];
 
 export const failure = (name: string, message: string, cause?: unknown) => {
     const error = new DOMException(message, name);
@@ -31,43 +54,151 @@ export const failure = (name: string, message: string, cause?: unknown) => {
 export const notSupported = (message: string) =>
     failure("NotSupportedError", message);
 
-/** A member of a dictionary, as IDL reads it: null and undefined are none. */
-export function dictionary(value: unknown): Readonly<Record<string, unknown>> {
+// ---- conversion --------------------------------------------------------------
+
+const isObject = (value: unknown): value is object =>
+    (typeof value === "object" && value !== null) ||
+    typeof value === "function";
+
+/** Not `String`: it would take symbols. */
+const textOf = (value: unknown) => `${value as string}`;
+
+/** null and undefined have no members. */
+export function dictionary(value: unknown): Dictionary {
     if (value === undefined || value === null) return {};
-    if (typeof value === "object" || typeof value === "function")
-        return value as Readonly<Record<string, unknown>>;
-    throw new TypeError("the options are not an object");
+    if (isObject(value)) return value as Dictionary;
+    throw new TypeError("the value is not an object");
 }
 
 export function oneOf(value: unknown, known: readonly string[], what: string) {
-    const text = String(value);
+    const text = textOf(value);
     if (known.includes(text)) return text;
     throw new TypeError(`${what}: "${text}" is none of ${known.join(", ")}`);
 }
 
+const isSequence = (value: unknown): value is Iterable<unknown> =>
+    isObject(value) &&
+    typeof (value as Partial<Iterable<unknown>>)[Symbol.iterator] ===
+        "function";
+
+/** Far above any input that could be of use: an iterator may have no end. */
+const MOST = 1_000_000;
+
 export function sequence(value: unknown, what: string): unknown[] {
-    if (typeof value === "object" && value !== null)
-        if (Symbol.iterator in value) return [...(value as Iterable<unknown>)];
-    throw new TypeError(`${what} is not a sequence`);
+    if (!isSequence(value)) throw new TypeError(`${what} is not a sequence`);
+    const items: unknown[] = [];
+    for (const item of value)
+        if (items.push(item) > MOST)
+            throw new TypeError(`${what} has more than ${MOST} items`);
+    return items;
 }
 
-export function signalOf(
-    options: Readonly<Record<string, unknown>>,
-): AbortSignal | undefined {
+export function signalOf(options: Dictionary): AbortSignal | undefined {
     const { signal } = options;
     if (signal === undefined || signal instanceof AbortSignal) return signal;
     throw new TypeError("signal is not an AbortSignal");
 }
 
-function contentText(content: unknown, role: string): string {
-    if (typeof content !== "object" || content === null) return String(content);
-    const texts = sequence(content, "content").map((part) => {
-        const { type, value } = dictionary(part);
-        if (type === undefined || value === undefined)
-            throw new TypeError("a part of a content has a type and a value");
-        const kind = oneOf(type, types, "type");
-        if (kind !== "text")
-            throw notSupported(`${kind} in a message of the ${role}`);
+function isMedia(value: unknown): value is object {
+    if (!isObject(value)) return false;
+    if (value instanceof ArrayBuffer || ArrayBuffer.isView(value)) return true;
+    return media.some((name) => {
+        const known = (globalThis as Dictionary)[name];
+        return typeof known === "function" && value instanceof known;
+    });
+}
+
+function convertPart(part: unknown): Part {
+    const { type, value } = dictionary(part);
+    if (type === undefined || value === undefined)
+        throw new TypeError("a part of a content has a type and a value");
+    return {
+        type: oneOf(type, types, "type"),
+        value: isMedia(value) ? value : textOf(value),
+    };
+}
+
+function convertMessage(message: unknown): Message {
+    const { role, content, prefix } = dictionary(message);
+    if (role === undefined || content === undefined)
+        throw new TypeError("a message has a role and a content");
+    return {
+        content: isSequence(content)
+            ? sequence(content, "content").map(convertPart)
+            : textOf(content),
+        prefix: Boolean(prefix),
+        role: oneOf(role, roles, "role"),
+    };
+}
+
+export const convertMessages = (value: unknown, what: string): Message[] =>
+    sequence(value, what).map(convertMessage);
+
+export const convertPrompt = (input: unknown): Converted =>
+    isSequence(input) ? convertMessages(input, "the input") : textOf(input);
+
+interface Expected {
+    readonly type: string;
+    readonly languages: readonly string[] | undefined;
+}
+
+export interface Core {
+    readonly expected: readonly Expected[];
+    readonly tools: number;
+}
+
+function convertTool(tool: unknown): void {
+    const { name, description, inputSchema, execute } = dictionary(tool);
+    if (name === undefined || description === undefined)
+        throw new TypeError("a tool has a name and a description");
+    textOf(name);
+    textOf(description);
+    if (!isObject(inputSchema))
+        throw new TypeError("a tool's inputSchema is an object");
+    if (typeof execute !== "function")
+        throw new TypeError("a tool's execute is a function");
+}
+
+export function convertCore(options: Dictionary): Core {
+    const expected = ["expectedInputs", "expectedOutputs"].flatMap((key) => {
+        if (options[key] === undefined) return [];
+        return sequence(options[key], key).map((one) => {
+            const { type, languages } = dictionary(one);
+            if (type === undefined) throw new TypeError(`${key}: no type`);
+            return {
+                languages:
+                    languages === undefined
+                        ? undefined
+                        : sequence(languages, "languages").map(textOf),
+                type: oneOf(type, types, key),
+            };
+        });
+    });
+    const { tools } = options;
+    const listed = tools === undefined ? [] : sequence(tools, "tools");
+    for (const tool of listed) convertTool(tool);
+    return { expected, tools: listed.length };
+}
+
+/** @returns whether a constraint is given */
+export function convertConstraint(options: Dictionary): boolean {
+    const { responseConstraint: constraint } = options;
+    if (constraint !== undefined && !isObject(constraint))
+        throw new TypeError("responseConstraint is a JSON Schema or a RegExp");
+    if (constraint === undefined && options["omitResponseConstraintInput"])
+        throw new TypeError(
+            "omitResponseConstraintInput needs a responseConstraint",
+        );
+    return constraint !== undefined;
+}
+
+// ---- validation --------------------------------------------------------------
+
+function contentText({ role, content }: Message): string {
+    if (typeof content === "string") return content;
+    const texts = content.map(({ type, value }) => {
+        if (type !== "text")
+            throw notSupported(`${type} in a message of the ${role}`);
         if (typeof value !== "string")
             throw new TypeError("the value of a text is not a string");
         return value;
@@ -77,77 +208,30 @@ function contentText(content: unknown, role: string): string {
 
 /** @param appended whether the session holds anything already: a system message
  *     comes only as the very first */
-export function messagesOf(input: unknown, appended: boolean): PlainMessage[] {
-    const isSequence =
-        typeof input === "object" && input !== null && Symbol.iterator in input;
-    const plain = (content: string): PlainMessage[] => [
-        { role: "user", content, prefix: false },
-    ];
-    if (!isSequence) return plain(String(input));
-    const given = sequence(input, "input").map(dictionary);
-    if (given.length === 0) return plain("");
-    // IDL converts all of them before the first clause is looked at.
-    const converted = given.map(({ role, content, prefix }) => {
-        if (role === undefined || content === undefined)
-            throw new TypeError("a message has a role and a content");
-        return {
-            role: oneOf(role, roles, "role"),
-            prefix: Boolean(prefix),
-            content,
-        };
-    });
-    return converted.map(({ role, prefix, content }, i) => {
+export function validated(input: Converted, appended: boolean): PlainMessage[] {
+    if (typeof input === "string" || input.length === 0) {
+        const content = typeof input === "string" ? input : "";
+        return [{ role: "user", content, prefix: false }];
+    }
+    return input.map((message, i) => {
+        const { role, prefix } = message;
         if (prefix && role !== "assistant")
             throw failure("SyntaxError", "prefix is for the assistant only");
-        if (prefix && i !== converted.length - 1)
+        if (prefix && i !== input.length - 1)
             throw failure("SyntaxError", "prefix is for the last message only");
         if (role === "system" && (appended || i > 0))
             throw new TypeError("a system message comes first, or not at all");
-        return { role, prefix, content: contentText(content, role) };
+        return { role, prefix, content: contentText(message) };
     });
 }
 
-/** Languages are checked, and any is taken; types are text or nothing. */
-export function supported(options: Readonly<Record<string, unknown>>): boolean {
-    let fine = true;
-    for (const key of ["expectedInputs", "expectedOutputs"]) {
-        if (options[key] === undefined) continue;
-        for (const expected of sequence(options[key], key)) {
-            const { type, languages } = dictionary(expected);
-            if (type === undefined) throw new TypeError(`${key}: no type`);
-            if (oneOf(type, types, key) !== "text") fine = false;
-            if (languages !== undefined)
-                Intl.getCanonicalLocales(
-                    sequence(languages, "languages").map(String),
-                );
-        }
-    }
-    if (options["tools"] !== undefined)
-        for (const tool of sequence(options["tools"], "tools")) {
-            const { name, description, inputSchema, execute } =
-                dictionary(tool);
-            if (name === undefined || description === undefined)
-                throw new TypeError("a tool has a name and a description");
-            if (typeof inputSchema !== "object" || inputSchema === null)
-                throw new TypeError("a tool's inputSchema is an object");
-            if (typeof execute !== "function")
-                throw new TypeError("a tool's execute is a function");
-            fine = false;
-        }
-    return fine;
+/** Any language is taken, if it is one.
+ * @throws RangeError */
+export function validateLanguages({ expected }: Core): void {
+    for (const { languages = [] } of expected)
+        Intl.getCanonicalLocales([...languages]);
 }
 
-/** @throws where a constraint is given: of a wrong kind, or not offered */
-export function checkConstraint(options: Readonly<Record<string, unknown>>) {
-    const { responseConstraint: constraint } = options;
-    if (constraint === undefined) {
-        if (options["omitResponseConstraintInput"])
-            throw new TypeError(
-                "omitResponseConstraintInput needs a responseConstraint",
-            );
-        return;
-    }
-    if (typeof constraint !== "object" || constraint === null)
-        throw new TypeError("responseConstraint is a JSON Schema or a RegExp");
-    throw notSupported("responseConstraint is not offered yet");
-}
+/** Text is offered, and no tools yet. */
+export const isOffered = ({ expected, tools }: Core): boolean =>
+    tools === 0 && expected.every(({ type }) => type === "text");

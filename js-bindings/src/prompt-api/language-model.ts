@@ -3,23 +3,33 @@
  *
  * Invariant: `#turns` holds what was asked and answered whole; a prompt that
  * fails or is aborted leaves no trace in it. */
-import { PipitError } from "../index.js";
+/// <reference lib="esnext.disposable" preserve="true" />
 import type { Model, ModelSource, Sampled, Session } from "../types.js";
 import { CreateMonitor, HandlerSlot, quotaExceeded } from "./events.js";
+import { untilAborted } from "./guard.js";
 import {
-    checkConstraint,
+    convertConstraint,
+    convertCore,
+    convertMessages,
+    convertPrompt,
     dictionary,
     failure,
-    messagesOf,
+    isOffered,
     notSupported,
     signalOf,
-    supported,
+    validated,
+    validateLanguages,
+    type Converted,
+    type Dictionary,
     type PlainMessage,
     type PromptInput,
 } from "./input.js";
-import { samplingOf, type Sampling, type SamplingMode } from "./sampling.js";
+import { asInterface } from "./interface.js";
+import { convertSampling, params, samplingOf } from "./sampling.js";
+import type { Sampling, SamplingMode } from "./sampling.js";
 import { asDOMException, availabilityOf, hold } from "./source.js";
-import type { Availability, Held } from "./source.js";
+import type { Availability, Held, OnShare } from "./source.js";
+import { answered, tokensOf } from "./transcript.js";
 
 export interface CreateCoreOptions {
     readonly expectedInputs?: readonly object[] | undefined;
@@ -57,6 +67,19 @@ export interface PromptOptions {
     readonly onToken?: ((sampled: Sampled) => void) | undefined;
 }
 
+type PromptArguments = [input: PromptInput, options?: PromptOptions];
+type AppendArguments = [
+    input: PromptInput,
+    options?: { readonly signal?: AbortSignal | undefined },
+];
+
+export interface LanguageModelParams {
+    readonly defaultTopK: number;
+    readonly maxTopK: number;
+    readonly defaultTemperature: number;
+    readonly maxTemperature: number;
+}
+
 interface Turn {
     readonly messages: readonly PlainMessage[];
 }
@@ -72,6 +95,14 @@ interface State {
     readonly usage: number;
 }
 
+/** A call of a prompting method, after its conversion. */
+interface Asked {
+    readonly input: Converted;
+    readonly signal: AbortSignal | undefined;
+    readonly constrained: boolean;
+    readonly options: PromptOptions;
+}
+
 const secret = Symbol("made by create");
 const defaults: { source: ModelSource | Model } = {
     source: "smollm2-135m-instruct",
@@ -82,8 +113,20 @@ export function setDefaultModel(source: ModelSource | Model): void {
     defaults.source = source;
 }
 
-const sourceOf = (options: Readonly<Record<string, unknown>>) =>
+const sourceOf = (options: Dictionary) =>
     (options["model"] as ModelSource | Model | undefined) ?? defaults.source;
+
+/** @throws TypeError for what Web IDL would not take */
+function convertAsked(given: readonly unknown[]): Asked {
+    if (given.length === 0) throw new TypeError("1 argument required: input");
+    const options = dictionary(given[1]);
+    return {
+        input: convertPrompt(given[0]),
+        constrained: convertConstraint(options),
+        signal: signalOf(options),
+        options: options as PromptOptions,
+    };
+}
 
 export class LanguageModel extends EventTarget {
     readonly #model: Model;
@@ -98,10 +141,10 @@ export class LanguageModel extends EventTarget {
     readonly #oldOverflow = new HandlerSlot(this, "quotaoverflow");
 
     /** Not for callers: `create` makes sessions. */
-    constructor(key?: unknown, state?: unknown) {
-        if (key !== secret) throw new TypeError("Illegal constructor");
+    constructor(...given: unknown[]) {
+        if (given[0] !== secret) throw new TypeError("Illegal constructor");
         super();
-        this.#state = state as State;
+        this.#state = given[1] as State;
         this.#model = this.#state.held.model;
         this.#initial = this.#state.initial;
         this.#turns = this.#state.turns;
@@ -112,118 +155,108 @@ export class LanguageModel extends EventTarget {
         options?: CreateCoreOptions,
     ): Promise<Availability> {
         const given = dictionary(options);
-        samplingOf(given);
-        return supported(given)
+        const core = convertCore(given);
+        convertSampling(given);
+        validateLanguages(core);
+        return isOffered(core)
             ? availabilityOf(sourceOf(given))
             : "unavailable";
     }
 
-    static async params() {
-        return {
-            ...{ defaultTopK: 40, maxTopK: 1000 },
-            ...{ defaultTemperature: 0.7, maxTemperature: 2 },
-        };
+    /** Of extensions; null where there is no model. */
+    static async params(): Promise<LanguageModelParams | null> {
+        const found = await availabilityOf(defaults.source);
+        return found === "unavailable" ? null : { ...params };
     }
 
     static async create(options?: CreateOptions): Promise<LanguageModel> {
         const given = dictionary(options);
-        const signal = signalOf(given);
-        const sampling = samplingOf(given);
+        const core = convertCore(given);
+        const named = convertSampling(given);
         const { initialPrompts, monitor } = given;
-        const initial =
+        const messages =
             initialPrompts === undefined
-                ? []
-                : messagesOf(initialPrompts as PromptInput, false);
-        if (initial.some(({ prefix }) => prefix))
-            throw failure("SyntaxError", "initialPrompts have no prefix");
+                ? undefined
+                : convertMessages(initialPrompts, "initialPrompts");
         if (monitor !== undefined && typeof monitor !== "function")
             throw new TypeError("monitor is not a function");
-        const fine = supported(given);
+        const signal = signalOf(given);
+        const contextLength = given["contextLength"] as number | undefined;
+
+        const sampling = samplingOf(named);
+        validateLanguages(core);
+        const initial = messages ? validated(messages, false) : [];
         signal?.throwIfAborted();
         const told = new CreateMonitor();
-        (monitor as ((m: CreateMonitor) => void) | undefined)?.(told);
-        if (!fine) throw notSupported("only text is offered, and no tools yet");
-        const source = sourceOf(given);
-        const contextLength = given["contextLength"] as number | undefined;
-        return open(
-            { source, sampling, contextLength, initial, turns: [] },
-            (share) => CreateMonitor.tell(told, share),
-            signal,
+        monitor?.(told);
+        if (!isOffered(core))
+            throw notSupported("only text is offered, and no tools yet");
+        const session = await open(
+            {
+                ...{ source: sourceOf(given), sampling, contextLength },
+                ...{ initial, turns: [] },
+            },
+            (share) => {
+                if (!signal?.aborted) CreateMonitor.tell(told, share);
+            },
+            [signal],
         );
+        signal?.addEventListener(
+            "abort",
+            () => session.#destroy(signal.reason),
+            { once: true, signal: session.#destruction.signal },
+        );
+        return session;
     }
 
-    async prompt(input: PromptInput, options?: PromptOptions): Promise<string> {
-        if (arguments.length === 0) throw new TypeError("prompt what?");
+    async prompt(...given: PromptArguments): Promise<string> {
+        const asked = convertAsked(given);
         let text = "";
-        await this.#perform(input, options, true, (piece) => (text += piece));
+        await this.#perform(asked, true, (piece) => (text += piece));
         return text;
     }
 
-    promptStreaming(
-        input: PromptInput,
-        options?: PromptOptions,
-    ): ReadableStream<string> {
-        if (arguments.length === 0) throw new TypeError("prompt what?");
+    promptStreaming(...given: PromptArguments): ReadableStream<string> {
+        const asked = convertAsked(given);
         const left = new AbortController();
-        let wanted = () => {};
+        const { signal } = left;
+        const perform = (told: (piece: string) => void) =>
+            this.#perform(asked, true, told, signal);
+        // Pieces are kept for a reader who comes late: the next prompt must not
+        // wait for them to be read.
         return new ReadableStream<string>({
             start: (controller) => {
-                void this.#perform(
-                    ...([input, options, true] as const),
-                    async (piece) => {
-                        controller.enqueue(piece);
-                        if ((controller.desiredSize ?? 1) > 0) return;
-                        await new Promise<void>((go) => (wanted = go));
-                    },
-                    left.signal,
-                ).then(
+                void perform((piece) => controller.enqueue(piece)).then(
                     () => controller.close(),
                     (cause: unknown) => {
-                        if (!left.signal.aborted) controller.error(cause);
+                        if (!signal.aborted) controller.error(cause);
                     },
                 );
-                const free = () => wanted();
-                this.#destruction.signal.addEventListener("abort", free);
-                const { signal } = options ?? {};
-                signal?.addEventListener?.("abort", free, { once: true });
             },
-            pull: () => wanted(),
-            cancel: () => {
-                left.abort();
-                wanted();
-            },
+            cancel: () => left.abort(),
         });
     }
 
-    async append(
-        input: PromptInput,
-        options?: { readonly signal?: AbortSignal | undefined },
-    ): Promise<void> {
-        if (arguments.length === 0) throw new TypeError("append what?");
-        const { signal } = dictionary(options);
-        const only = { signal: signal as AbortSignal | undefined };
-        await this.#perform(input, only, false, () => {});
+    async append(...given: AppendArguments): Promise<void> {
+        const { signal } = dictionary(given[1]);
+        const some: unknown[] = given;
+        const asked = convertAsked(
+            some.length === 0 ? [] : [some[0], { signal }],
+        );
+        await this.#perform(asked, false, () => {});
     }
 
-    async measureContextUsage(
-        input: PromptInput,
-        options?: PromptOptions,
-    ): Promise<number> {
-        if (arguments.length === 0) throw new TypeError("measure what?");
-        const given = dictionary(options);
-        const signal = signalOf(given);
-        checkConstraint(given);
-        const messages = messagesOf(input, false);
-        return this.#guarded(signal, undefined, async (own) => {
-            const before = this.#all(this.#turns);
-            const [less, more] = [before, [...before, ...messages]];
-            const usage = await this.#count(more, own);
-            return Math.max(0, usage - (await this.#count(less, own)));
-        });
+    async measureContextUsage(...given: PromptArguments): Promise<number> {
+        const asked = convertAsked(given);
+        if (asked.constrained) throw constraintRefused();
+        const messages = validated(asked.input, false);
+        return this.#guarded([asked.signal], (own) =>
+            this.#measure(messages, own),
+        );
     }
 
-    measureInputUsage(input: PromptInput, options?: PromptOptions) {
-        return this.measureContextUsage(input, options);
+    async measureInputUsage(...given: PromptArguments): Promise<number> {
+        return this.measureContextUsage(...given);
     }
 
     /** Tokens of all that the session holds. */
@@ -266,37 +299,31 @@ export class LanguageModel extends EventTarget {
     }): Promise<LanguageModel> {
         const signal = signalOf(dictionary(options));
         const { source, sampling, contextLength } = this.#state;
-        const initial = this.#initial;
-        return this.#guarded(signal, undefined, (own) =>
-            open(
-                ...([
-                    {
-                        source,
-                        sampling,
-                        contextLength,
-                        initial,
-                        turns: this.#turns,
-                    },
-                    () => {},
-                    own,
-                ] as const),
-            ),
+        const [initial, turns] = [this.#initial, this.#turns];
+        return open(
+            { source, sampling, contextLength, initial, turns },
+            () => {},
+            [this.#destruction.signal, signal],
         );
     }
 
     /** Ends what runs and waits, as "AbortError". */
     destroy(): void {
+        this.#destroy(failure("AbortError", "the session was destroyed"));
+    }
+
+    [Symbol.dispose](): void {
+        this.destroy();
+    }
+
+    #destroy(reason: unknown): void {
         if (this.#destruction.signal.aborted) return;
-        this.#destruction.abort(failure("AbortError", "it was destroyed"));
+        this.#destruction.abort(reason);
         const { held, session } = this.#state;
         void session
             .close()
             .catch(() => {})
             .then(() => held.release());
-    }
-
-    [Symbol.dispose](): void {
-        this.destroy();
     }
 
     #all(turns: readonly Turn[]): PlainMessage[] {
@@ -310,58 +337,47 @@ export class LanguageModel extends EventTarget {
         return (await tokensOf(this.#model, messages, false, signal)).length;
     }
 
-    /** Runs work until it ends or one of the signals does: an abort is told at
-     * once, with its own reason. */
+    /** What the messages would add. */
+    async #measure(
+        messages: readonly PlainMessage[],
+        signal: AbortSignal,
+    ): Promise<number> {
+        // Could only be the first message: by itself, then.
+        const held =
+            messages[0]?.role === "system" ? [] : this.#all(this.#turns);
+        const all = await this.#count([...held, ...messages], signal);
+        return Math.max(0, all - (await this.#count(held, signal)));
+    }
+
     async #guarded<R>(
-        first: AbortSignal | undefined,
-        second: AbortSignal | undefined,
+        signals: readonly (AbortSignal | undefined)[],
         work: (signal: AbortSignal) => Promise<R>,
     ): Promise<R> {
-        const signals = [this.#destruction.signal, first, second];
-        for (const signal of signals) signal?.throwIfAborted();
-        const own = new AbortController();
-        let stop: (reason: unknown) => void = () => {};
-        const stopped = new Promise<never>((_, reject) => (stop = reject));
-        stopped.catch(() => {});
-        const listeners = signals.map((signal) => () => {
-            own.abort(signal?.reason);
-            stop(signal?.reason);
+        const all = [this.#destruction.signal, ...signals];
+        return untilAborted(all, async (own) => {
+            try {
+                return await work(own);
+            } catch (cause) {
+                throw asDOMException(cause, "UnknownError");
+            }
         });
-        for (const [i, signal] of signals.entries())
-            signal?.addEventListener("abort", listeners[i] as () => void);
-        try {
-            return await Promise.race([work(own.signal), stopped]);
-        } catch (cause) {
-            if (own.signal.aborted) throw own.signal.reason;
-            throw asDOMException(cause, "UnknownError");
-        } finally {
-            for (const [i, signal] of signals.entries())
-                signal?.removeEventListener(
-                    "abort",
-                    listeners[i] as () => void,
-                );
-        }
     }
 
     /** One prompt or append, after those before it. */
     async #perform(
-        input: PromptInput,
-        options: PromptOptions | undefined,
+        asked: Asked,
         answers: boolean,
-        told: (piece: string) => unknown,
+        told: (piece: string) => void,
         left?: AbortSignal,
     ): Promise<void> {
-        const given = dictionary(options) as PromptOptions;
-        const signal = signalOf(given as Readonly<Record<string, unknown>>);
-        checkConstraint(given as Readonly<Record<string, unknown>>);
-        const messages = messagesOf(input, false);
-        await this.#guarded(signal, left, (own) => {
-            const before = this.#queue;
-            const run = before.then(() => {
+        await this.#guarded([asked.signal, left], (own) => {
+            if (asked.constrained) throw constraintRefused();
+            validated(asked.input, false);
+            const run = this.#queue.then(() => {
                 // Aborted while it waited: as if it had never come.
                 own.throwIfAborted();
-                if (this.#usage > 0) messagesOf(input, true);
-                return this.#turn(messages, given, answers, told, own);
+                const messages = validated(asked.input, this.#usage > 0);
+                return this.#turn(messages, asked.options, answers, told, own);
             });
             this.#queue = run.catch(() => {});
             return run;
@@ -372,7 +388,7 @@ export class LanguageModel extends EventTarget {
         messages: readonly PlainMessage[],
         options: PromptOptions,
         answers: boolean,
-        told: (piece: string) => unknown,
+        told: (piece: string) => void,
         signal: AbortSignal,
     ): Promise<void> {
         const { session, sampling } = this.#state;
@@ -385,16 +401,17 @@ export class LanguageModel extends EventTarget {
                 ...sampling.options,
                 ...{ seed, stop, maxTokens, logprobs, signal },
             })) {
+                signal.throwIfAborted();
                 onToken?.(sampled);
                 text += sampled.text;
-                if (sampled.text) await told(sampled.text);
-                signal.throwIfAborted();
+                if (sampled.text) told(sampled.text);
             }
         }
         signal.throwIfAborted();
         const whole = answers ? answered(messages, text) : messages;
         const after = [...turns, { messages: whole }];
         const usage = await this.#count(this.#all(after), signal);
+        signal.throwIfAborted();
         this.#turns = after;
         this.#usage = Math.min(usage, this.contextWindow);
     }
@@ -412,85 +429,75 @@ export class LanguageModel extends EventTarget {
             const all = [...this.#all(turns), ...messages];
             const tokens = await tokensOf(this.#model, all, answers, signal);
             if (tokens.length <= window) {
-                if (turns !== this.#turns) this.#evict(turns);
+                if (turns !== this.#turns) await this.#evict(turns, signal);
                 return { turns, tokens };
             }
-            if (turns.length === 0) throw quotaExceeded(tokens.length, window);
+            if (turns.length === 0) {
+                const wanted =
+                    this.#usage + (await this.#measure(messages, signal));
+                throw quotaExceeded(
+                    wanted > window ? wanted : tokens.length,
+                    window,
+                );
+            }
             turns = turns.slice(1);
         }
     }
 
-    #evict(turns: readonly Turn[]): void {
+    async #evict(turns: readonly Turn[], signal: AbortSignal): Promise<void> {
+        const usage = await this.#count(this.#all(turns), signal);
+        signal.throwIfAborted();
         this.#turns = turns;
+        this.#usage = usage;
         this.dispatchEvent(new Event("contextoverflow"));
         this.dispatchEvent(new Event("quotaoverflow"));
     }
 }
 
-Object.defineProperty(LanguageModel.prototype, Symbol.toStringTag, {
-    ...{ value: "LanguageModel", configurable: true },
-});
+asInterface(
+    LanguageModel,
+    "LanguageModel",
+    {
+        ...{ prompt: 1, promptStreaming: 1, append: 1 },
+        ...{ measureContextUsage: 1, measureInputUsage: 1 },
+        ...{ clone: 0, destroy: 0, samplingMode: 0, topK: 0, temperature: 0 },
+        ...{ contextUsage: 0, contextWindow: 0, oncontextoverflow: 0 },
+        ...{ inputUsage: 0, inputQuota: 0, onquotaoverflow: 0 },
+    },
+    { create: 0, availability: 0, params: 0 },
+);
 
-/** The input with its answer, which a prefix is the beginning of. */
-function answered(
-    messages: readonly PlainMessage[],
-    text: string,
-): PlainMessage[] {
-    const last = messages.at(-1);
-    const begun = last?.prefix ? last.content : "";
-    const before = last?.prefix ? messages.slice(0, -1) : messages;
-    const role = "assistant";
-    return [...before, { role, content: begun + text, prefix: false }];
-}
+const constraintRefused = () =>
+    notSupported("responseConstraint is not offered yet");
 
-/** Many templates want the roles to alternate: what follows in the same role is
- * one message. */
-function joined(messages: readonly PlainMessage[]): PlainMessage[] {
-    const out: PlainMessage[] = [];
-    for (const message of messages) {
-        const last = out.at(-1);
-        if (last?.role !== message.role) out.push(message);
-        else
-            out[out.length - 1] = {
-                ...message,
-                content: `${last.content}\n\n${message.content}`,
-            };
-    }
-    return out;
-}
-
-async function tokensOf(
-    model: Model,
-    messages: readonly PlainMessage[],
-    answers: boolean,
-    signal: AbortSignal | undefined,
-): Promise<Uint32Array> {
-    if (messages.length === 0) return new Uint32Array();
-    const { system } = model;
-    const all = joined(
-        system === undefined || messages[0]?.role === "system"
-            ? messages
-            : [{ role: "system", content: system, prefix: false }, ...messages],
-    );
-    const goesOn = answers && all.at(-1)?.prefix === true;
-    const plain = all.map(({ role, content }) => ({ role, content }));
-    const { tokens } = await model.applyChatTemplate(plain, {
-        addGenerationPrompt: answers && !goesOn,
-        continueFinalMessage: goesOn,
-        signal,
-    });
-    return tokens;
-}
-
-async function open(
+/** @param signals any of which ends it, with its own reason */
+function open(
     state: Omit<State, "held" | "session" | "usage">,
-    onProgress: (share: number) => void,
-    signal: AbortSignal | undefined,
+    onShare: OnShare,
+    signals: readonly (AbortSignal | undefined)[],
+): Promise<LanguageModel> {
+    return untilAborted(
+        signals,
+        async (signal) => {
+            try {
+                return await opened(state, onShare, signal);
+            } catch (cause) {
+                throw asDOMException(cause, "OperationError");
+            }
+        },
+        (late) => late.destroy(),
+    );
+}
+
+async function opened(
+    state: Omit<State, "held" | "session" | "usage">,
+    onShare: OnShare,
+    signal: AbortSignal,
 ): Promise<LanguageModel> {
     let held: Held | undefined;
     let session: Session | undefined;
     try {
-        held = await hold(state.source, onProgress, signal);
+        held = await hold(state.source, onShare, signal);
         const { model } = held;
         const { contextLength } = state;
         session = await model.createSession({ contextLength, signal });
@@ -507,11 +514,6 @@ async function open(
     } catch (cause) {
         await session?.close().catch(() => {});
         held?.release();
-        if (signal?.aborted) throw signal.reason;
-        const isArgument =
-            cause instanceof PipitError && cause.code === "invalid-argument";
-        throw isArgument
-            ? new TypeError(cause.message, { cause })
-            : asDOMException(cause, "OperationError");
+        throw cause;
     }
 }

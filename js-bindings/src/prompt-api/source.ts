@@ -10,8 +10,13 @@ export type Availability =
 
 interface Loaded {
     readonly model: Promise<Model>;
+    /** What has to be told of the download. */
+    readonly listeners: Set<OnShare>;
     users: number;
 }
+
+/** Told from 0 to 1. */
+export type OnShare = (share: number) => void;
 
 const loaded = new Map<unknown, Loaded>();
 const downloading = new Set<string>();
@@ -39,7 +44,7 @@ export async function availabilityOf(
 
 async function pull(
     source: string | URL,
-    onProgress: (share: number) => void,
+    onShare: OnShare,
     signal: AbortSignal | undefined,
 ): Promise<void> {
     const key = String(source);
@@ -48,8 +53,11 @@ async function pull(
         await models.pull(source, {
             signal,
             onProgress: ({ loaded: n, total }) =>
-                onProgress(total > 0 ? n / total : 0),
+                onShare(total > 0 ? n / total : 0),
         });
+    } catch (cause) {
+        if (signal?.aborted || !(cause instanceof Error)) throw cause;
+        throw failure("NetworkError", cause.message, cause);
     } finally {
         downloading.delete(key);
     }
@@ -57,11 +65,11 @@ async function pull(
 
 async function open(
     source: ModelSource,
-    onProgress: (share: number) => void,
+    onShare: OnShare,
     signal: AbortSignal | undefined,
 ): Promise<Model> {
     if (storable(source) && (await availabilityOf(source)) !== "available")
-        await pull(source, onProgress, signal);
+        await pull(source, onShare, signal);
     return loadModel(source, { signal });
 }
 
@@ -71,38 +79,50 @@ export interface Held {
     release(): void;
 }
 
-/** @param onProgress told from 0 to 1 */
 export async function hold(
     source: ModelSource | Model,
-    onProgress: (share: number) => void,
+    onShare: OnShare,
     signal: AbortSignal | undefined,
 ): Promise<Held> {
-    onProgress(0);
+    onShare(0);
     if (isModel(source)) {
-        onProgress(1);
+        onShare(1);
         return { model: source, release() {} };
     }
     const key = storable(source) ? String(source) : source;
     // A load that its first caller aborts must not fail the others.
     for (;;) {
         const shared = loaded.get(key);
-        const entry = shared ?? {
-            model: open(source, onProgress, signal),
-            users: 0,
-        };
-        if (!shared) loaded.set(key, entry);
+        const entry = shared ?? load(key, source, signal);
+        entry.listeners.add(onShare);
         entry.users++;
         try {
             const model = await entry.model;
             if (model.closed) throw new PipitError("closed", "it was closed");
-            onProgress(1);
+            onShare(1);
             return { model, release: () => drop(key, entry) };
         } catch (cause) {
             drop(key, entry);
             if (loaded.get(key) === entry) loaded.delete(key);
             if (!shared || signal?.aborted) throw cause;
+        } finally {
+            entry.listeners.delete(onShare);
         }
     }
+}
+
+function load(
+    key: unknown,
+    source: ModelSource,
+    signal: AbortSignal | undefined,
+): Loaded {
+    const listeners = new Set<OnShare>();
+    const tell = (share: number) => {
+        for (const one of listeners) one(share);
+    };
+    const entry = { model: open(source, tell, signal), listeners, users: 0 };
+    loaded.set(key, entry);
+    return entry;
 }
 
 function drop(key: unknown, entry: Loaded): void {
@@ -111,18 +131,16 @@ function drop(key: unknown, entry: Loaded): void {
     entry.model.then((model) => model.close()).catch(() => {});
 }
 
-/** The draft's names for what went wrong. */
+/** The draft's names for what went wrong; what callers gave is a TypeError. */
 export function asDOMException(cause: unknown, otherwise: string): unknown {
-    const code =
-        cause instanceof Error && cause.name === "PipitError" && "code" in cause
-            ? cause.code
-            : undefined;
-    if (!(cause instanceof Error) || code === undefined) return cause;
+    if (!(cause instanceof PipitError)) return cause;
+    const { code, message } = cause;
+    if (code === "invalid-argument") return new TypeError(message, { cause });
     const name =
         code === "network"
             ? "NetworkError"
             : code === "closed"
               ? "InvalidStateError"
               : otherwise;
-    return failure(name, cause.message, cause);
+    return failure(name, message, cause);
 }

@@ -9,11 +9,29 @@ const LONGEST_LIST = 1 << 20;
 /** Letters and elements made in all, far above what an honest template makes. */
 const TOTAL = 1 << 29;
 
+/** Steps between two looks at the clock. */
+const STEPS = 4096;
+
 let spent = 0;
+let steps = 0;
+let limitMs = Infinity;
+let deadline = Infinity;
+
+/** Where nobody can end the program from outside, it ends itself. */
+export function limitTime(ms: number): void {
+    limitMs = ms;
+}
 
 /** Before each render. */
 export function renewBudget(): void {
-    spent = 0;
+    spent = steps = 0;
+    deadline = performance.now() + limitMs;
+}
+
+/** With every value and every round of a loop. */
+export function step(): void {
+    if (++steps % STEPS === 0 && performance.now() > deadline)
+        throw new TemplateError(`not rendered after ${limitMs} ms`);
 }
 
 /** Call before n letters or words of memory are taken. */

@@ -1,5 +1,5 @@
 /* evaluate.ts — a template's syntax tree, evaluated as Jinja2 does it. */
-import { checkLength, joined } from "./budget.js";
+import { checkLength, joined, step } from "./budget.js";
 import { runFilter } from "./filters.js";
 import { RECURSIVE, SCOPE, TUPLE } from "./grammar.js";
 import { getAttribute, getItem } from "./items.js";
@@ -203,6 +203,7 @@ export class Evaluator {
             return;
         }
         for (const [i, item] of items.entries()) {
+            step();
             loop.index0 = i;
             const inner = new Scope(scope);
             inner.variables.set("loop", loop);
@@ -298,6 +299,7 @@ export class Evaluator {
     // ---- expressions -------------------------------------------------------
 
     #value(node: Node, scope: Scope): Value {
+        step();
         switch (node.type) {
             case "Identifier":
                 return this.#name(node, scope);

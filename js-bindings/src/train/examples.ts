@@ -8,6 +8,17 @@ export interface Sequence {
     readonly isAnswer: Uint8Array;
 }
 
+/** Roles that templates know; others are a slip of the pen. */
+export const knownRoles: readonly string[] = [
+    "system",
+    "developer",
+    "user",
+    "assistant",
+    "tool",
+    "function",
+    "ipython",
+];
+
 interface Segment {
     readonly tokens: ArrayLike<number>;
     readonly learned: boolean;
@@ -46,6 +57,9 @@ async function chat(
     signal: AbortSignal | undefined,
 ): Promise<Sequence> {
     if (!Array.isArray(messages)) refuse("messages is an array");
+    for (const { role } of messages)
+        if (!knownRoles.includes(role))
+            refuse(`unknown role "${role}": ${knownRoles.join(", ")}`);
     const answers = messages.flatMap(({ role }, i) =>
         role === "assistant" ? [i] : [],
     );
@@ -127,7 +141,7 @@ export function refuse(what: string): never {
     throw new PipitError("invalid-argument", what);
 }
 
-async function encode(
+export async function encode(
     model: Model,
     example: TrainingExample,
     signal: AbortSignal | undefined,

@@ -1,5 +1,5 @@
 /* types.ts — what can be said of training, and what comes of it. */
-import type { ChatMessage } from "../types.js";
+import type { Adapter, ChatMessage } from "../types.js";
 
 /** Text, or tokens as they are. */
 export type TrainingText = string | Uint32Array | readonly number[];
@@ -76,27 +76,111 @@ export interface TrainingOptions {
     /** After each step. The next waits for what it returns: to pause, return a
      * promise and resolve it later. */
     readonly onProgress?: ((progress: TrainingProgress) => unknown) | undefined;
-    /** Given a checkpoint every `checkpointEvery` steps (50). Awaited. */
+    /** Keeps checkpoints on this device under this name (`storage`), also when
+     * `signal` ends it. If there is one of the same model, examples and options,
+     * training goes on from it; one of others is replaced. Removed at the end.
+     * "disk-full" where there is no room; the last one that was kept stays. */
+    readonly checkpoint?: string | undefined;
+    /** Given a checkpoint every `checkpointEvery` steps. Awaited. */
     readonly onCheckpoint?: ((bytes: Uint8Array) => unknown) | undefined;
+    /** 10 with `checkpoint`, else 50. */
     readonly checkpointEvery?: number | undefined;
     /** A checkpoint of the same model, examples and options: goes on from it,
      * with the same bits as if there had been no break. */
     readonly resume?: Uint8Array | undefined;
     /** Into the file's metadata; keys get the prefix "pipit.training.". */
     readonly notes?: Readonly<Record<string, string>> | undefined;
+    /** Of the model's file, for the adapter's metadata (`pipit.base.sha256`). */
+    readonly baseSha256?: string | undefined;
 }
 
-export interface TrainedAdapter {
+export interface TrainingEnd {
     /** A GGUF file that llama.cpp loads too. */
     readonly bytes: Uint8Array;
     /** Of each step. */
     readonly losses: readonly number[];
     /** Of each epoch. */
     readonly validationLosses: readonly number[];
-    /** "early": validation became worse; "diverged": the loss was no number any
-     * more, the adapter is that of the step before. */
+    /** "early": validation became worse, and the adapter is that of the best
+     * epoch; "diverged": the loss rose far above its beginning or was no number
+     * any more, and the adapter is that of the last good step. */
     readonly finishReason: "done" | "early" | "diverged";
+    /** Why it ended before its time, in words. */
+    readonly message: string | undefined;
+    /** Steps that were taken from a checkpoint. */
+    readonly resumedAt: number;
     /** Bytes beyond the model. */
     readonly memory: number;
     readonly tokensPerSecond: number;
+}
+
+export interface TrainedAdapter extends TrainingEnd {
+    /** The adapter, for sessions and chats of the same model. */
+    load(): Promise<Adapter>;
+}
+
+// ---- examples from files ---------------------------------------------------
+
+export type DataProblemCode =
+    /** No JSON, no CSV, neither messages nor prompt and completion. */
+    | "malformed"
+    | "unknown-role"
+    /** There is nothing that could be learned. */
+    | "no-answer"
+    | "empty"
+    | "too-long"
+    | "duplicate"
+    /** The same question with another answer. */
+    | "contradictory"
+    /** An example of a test that is also learned. */
+    | "also-in-training";
+
+export interface DataProblem {
+    /** Counted from 1. */
+    readonly line: number;
+    /** "error": the example can't be used, and is left out. */
+    readonly severity: "error" | "warning";
+    readonly code: DataProblemCode;
+    readonly message: string;
+    /** The line that it is about too. */
+    readonly other?: number;
+}
+
+export interface ReadExamplesOptions {
+    /** Default: JSONL where the text begins with a brace. */
+    readonly format?: "jsonl" | "csv" | undefined;
+    /** Of CSV: default prompt, input, question, message, text or mail. */
+    readonly promptColumn?: string | undefined;
+    /** Of CSV: default completion, output, answer, label or response. */
+    readonly completionColumn?: string | undefined;
+    /** Prompts and completions become chats of one question, for models that
+     * chat. Default: if `system` is given. */
+    readonly chat?: boolean | undefined;
+    /** A first message for chats that have none of the role "system". */
+    readonly system?: string | undefined;
+    /** Throw for what can't be used, instead of leaving it out. */
+    readonly strict?: boolean | undefined;
+}
+
+/** Examples, and where they stood; without lines they are counted from 1. */
+export interface ExampleList {
+    readonly examples: readonly TrainingExample[];
+    readonly lines?: readonly number[] | undefined;
+}
+
+export interface ExampleFile extends ExampleList {
+    readonly format: "jsonl" | "csv";
+    readonly lines: readonly number[];
+    /** In the order of lines. */
+    readonly problems: readonly DataProblem[];
+    /** Names of a CSV's columns. */
+    readonly columns: readonly string[] | undefined;
+}
+
+export interface ExampleLengths {
+    /** Of each example; 0 where it can't be read. */
+    readonly tokens: readonly number[];
+    /** Those that are learned. */
+    readonly answerTokens: readonly number[];
+    readonly problems: readonly DataProblem[];
 }

@@ -2,6 +2,7 @@
  * answers each exactly once. */
 import { yieldToEvents } from "#platform";
 import type { AdapterHandle } from "../engine/adapter.js";
+import { Ensemble } from "../engine/ensemble.js";
 import { generate } from "../engine/generation.js";
 import { createMemory, Instance, instantiate } from "../engine/instance.js";
 import { ModelHandle } from "../engine/model.js";
@@ -58,6 +59,7 @@ export class Server {
     readonly #host: Host;
     readonly #model: ModelHandle;
     readonly #instance: Instance;
+    readonly #ensemble: Ensemble;
     readonly #pace = new Pace(yieldToEvents);
     readonly #tasks = new Map<number, Task>();
     readonly #pulls = new Map<number, (piece: Piece) => void>();
@@ -83,6 +85,7 @@ export class Server {
     ) {
         this.#host = host;
         this.#instance = instance;
+        this.#ensemble = new Ensemble(instance, (cause) => host.fatal(cause));
         this.#model = new ModelHandle(instance, exports, threads, (starts) =>
             this.#startThreads(starts),
         );
@@ -300,7 +303,14 @@ export class Server {
             const session = this.#session(spec.session);
             const { pointer } = this.#model.tokenizer;
             return session.run(task, () =>
-                generate(this.#instance, session, pointer, spec, task),
+                generate(
+                    this.#instance,
+                    this.#ensemble,
+                    session,
+                    pointer,
+                    spec,
+                    task,
+                ),
             );
         },
         trainOpen: (args) => this.#openTrainer(args),

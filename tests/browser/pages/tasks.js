@@ -160,4 +160,65 @@ export const tasks = {
             codes[name] = await codeOf(loadModel(url));
         return codes;
     },
+
+    /** The Prompt API, clause by clause: over ours, or the browser's own. */
+    async promptApi({ models, own }) {
+        const { clauses, runClauses } = await import("./clauses/index.js");
+        if (own) {
+            const LanguageModel = /** @type {any} */ (globalThis).LanguageModel;
+            if (LanguageModel === undefined) return undefined;
+            const hasLegacy = "params" in LanguageModel;
+            return runClauses(
+                { LanguageModel, ...{ model: undefined, nowhere: "" } },
+                ({ needsModel, legacy }) =>
+                    !needsModel && (hasLegacy || !legacy),
+            );
+        }
+        const { LanguageModel } = await import("./pipit/prompt-api.js");
+        const model = await loadModel(`${models}endless.gguf`);
+        let count = 0;
+        const results = await runClauses({
+            ...{ LanguageModel, model, nowhere: `${models}nothing.gguf` },
+            address: async () => `${models}endless.gguf?${++count}`,
+        });
+        await model.close();
+        return { results, all: clauses.length };
+    },
+
+    /** Who is LanguageModel before install, after it, and after force. */
+    async promptApiInstall() {
+        const { install, LanguageModel } =
+            await import("./pipit/prompt-api.js");
+        const place = /** @type {any} */ (globalThis);
+        const had = place.LanguageModel;
+        const installed = install();
+        const then = place.LanguageModel;
+        const forced = install({ force: true });
+        return {
+            ...{ hadOne: had !== undefined, installed, forced },
+            kept: then === had,
+            own: place.LanguageModel === LanguageModel,
+        };
+    },
+
+    /** Every member with its flags, of ours and of the browser's own. */
+    async promptApiShape() {
+        const { LanguageModel } = await import("./pipit/prompt-api.js");
+        const own = /** @type {any} */ (globalThis).LanguageModel;
+        if (own === undefined) return undefined;
+        const describe = (/** @type {object} */ target) =>
+            Object.entries(Object.getOwnPropertyDescriptors(target))
+                .map(([name, found]) => [
+                    ...[name, found.enumerable, found.configurable],
+                    ...[found.writable, typeof found.get, typeof found.set],
+                    ...[typeof found.value, found.value?.length],
+                ])
+                .sort();
+        const both = (/** @type {any} */ made) => ({
+            statics: describe(made),
+            members: describe(made.prototype),
+            exposed: Object.keys(made.prototype).length,
+        });
+        return { own: both(own), ours: both(LanguageModel) };
+    },
 };

@@ -1,0 +1,195 @@
+/* index.ts — `pipit/evaluate`: how good a model is at examples, with and without
+ * adapters, side by side. */
+import { PipitError } from "../errors.js";
+import { sequencesOf, refuse, type Sequence } from "../train/examples.js";
+import type { TrainingExample } from "../train/types.js";
+import type { Model } from "../types.js";
+import { Examinee, lastAnswer } from "./answer.js";
+import { isHopeless, judge, metricName } from "./metrics.js";
+import type {
+    Candidate,
+    CandidateResult,
+    EvaluateOptions,
+    Evaluation,
+    JudgedExample,
+    Metric,
+} from "./types.js";
+
+export { evaluationRows, evaluationTable } from "./table.js";
+export type * from "./types.js";
+export type { TrainingExample } from "../train/types.js";
+
+/** Tokens that a generated answer may have more than the longest expected. */
+const MORE = 8;
+
+/**
+ * Puts every example to every candidate: how likely the expected answers are,
+ * and whether the model's own are right. What examples have in common at their
+ * beginning is computed once. Of chats with several answers the last is judged;
+ * the loss counts all. Errors of examples name their line (`details.line`, from
+ * 1).
+ */
+export async function evaluate(
+    model: Model,
+    examples: readonly TrainingExample[],
+    options: EvaluateOptions = {},
+): Promise<Evaluation> {
+    const { metric = "exact", candidates } = options;
+    const name = metricName(metric);
+    if (!Array.isArray(examples) || examples.length === 0)
+        return refuse("no examples");
+    if (candidates && options.adapters)
+        return refuse("adapters belong to a candidate where there are several");
+    if (candidates?.length === 0) return refuse("no candidates");
+    const list: readonly Candidate[] = candidates ?? [
+        {
+            name: options.adapters?.length ? "adapted" : "base",
+            adapters: options.adapters,
+        },
+    ];
+    const results: CandidateResult[] = [];
+    const clock = new Clock(examples.length * list.length);
+    /* The same tokens serve all candidates of one model. */
+    const encoded = new Map<Model, Promise<Sequence[]>>();
+    for (const candidate of list) {
+        const its = candidate.model ?? model;
+        const sequences =
+            encoded.get(its) ??
+            sequencesOf(its, examples, its.contextLength, options.signal);
+        encoded.set(its, sequences);
+        results.push(
+            await examine(
+                its,
+                candidate,
+                examples,
+                await sequences,
+                { ...options, metric },
+                clock,
+            ),
+        );
+    }
+    return { metric: name, candidates: results };
+}
+
+class Clock {
+    readonly #startedAt = performance.now();
+    done = 0;
+
+    constructor(readonly total: number) {}
+
+    get secondsLeft(): number {
+        const seconds = (performance.now() - this.#startedAt) / 1000;
+        return ((this.total - this.done) * seconds) / Math.max(this.done, 1);
+    }
+}
+
+async function examine(
+    model: Model,
+    { name, adapters }: Candidate,
+    examples: readonly TrainingExample[],
+    sequences: readonly Sequence[],
+    options: EvaluateOptions & { readonly metric: Metric },
+    clock: Clock,
+): Promise<CandidateResult> {
+    const { metric, signal, generate = {} } = options;
+    const longestAnswer = Math.max(
+        ...sequences.map((sequence) => {
+            const { start, end } = lastAnswer(sequence);
+            return end - start;
+        }),
+    );
+    const room =
+        generate === false ? 0 : (generate.maxTokens ?? longestAnswer + MORE);
+    const longest = Math.max(...sequences.map(({ tokens }) => tokens.length));
+    const session = await model.createSession({
+        contextLength: Math.min(model.contextLength, longest + room + 1),
+        adapters,
+        signal,
+    });
+    const startedAt = performance.now();
+    const judged: JudgedExample[] = [];
+    let loss = 0;
+    let tokens = 0;
+    try {
+        const examinee = new Examinee(
+            model,
+            session,
+            generate === false ? undefined : generate,
+            room,
+            (answer, expected) => isHopeless(metric, answer, expected),
+            signal,
+        );
+        for (const [index, sequence] of sequences.entries()) {
+            const said = await examinee.ask(sequence);
+            loss += said.loss;
+            tokens += said.count;
+            const { expected } = said;
+            const { text: answer = "", finished = false } = said.answer ?? {};
+            const { score, fields } =
+                said.answer === undefined
+                    ? { score: NaN, fields: undefined }
+                    : await named(index, () =>
+                          judge(metric, answer, expected, examples[index]!),
+                      );
+            const own = said.loss / said.count;
+            judged.push({
+                ...{ index, expected, answer, finished, score, fields },
+                loss: own,
+            });
+            clock.done++;
+            await options.onProgress?.({
+                name,
+                done: clock.done,
+                total: clock.total,
+                accuracy: mean(judged.map((one) => one.score)),
+                secondsLeft: clock.secondsLeft,
+            });
+        }
+    } finally {
+        await session.close();
+    }
+    return {
+        name,
+        accuracy: mean(judged.map(({ score }) => score)),
+        fields: byField(judged),
+        loss: loss / tokens,
+        perplexity: Math.exp(loss / tokens),
+        seconds: (performance.now() - startedAt) / 1000,
+        examples: judged,
+        wrong: judged.filter(({ score }) => score < 1),
+    };
+}
+
+async function named<R>(index: number, work: () => Promise<R>): Promise<R> {
+    try {
+        return await work();
+    } catch (cause) {
+        if (!(cause instanceof PipitError)) throw cause;
+        throw new PipitError(
+            cause.code,
+            `line ${index + 1}: ${cause.message}`,
+            {
+                cause,
+                details: { line: index + 1 },
+            },
+        );
+    }
+}
+
+const mean = (list: readonly number[]) =>
+    list.reduce((a, b) => a + b, 0) / list.length;
+
+function byField(
+    judged: readonly JudgedExample[],
+): Record<string, number> | undefined {
+    const sums = new Map<string, { right: number; n: number }>();
+    for (const { fields } of judged)
+        for (const [key, right] of Object.entries(fields ?? {})) {
+            const sum = sums.get(key) ?? { right: 0, n: 0 };
+            sums.set(key, { right: sum.right + Number(right), n: sum.n + 1 });
+        }
+    if (sums.size === 0) return undefined;
+    return Object.fromEntries(
+        [...sums].map(([key, { right, n }]) => [key, right / n]),
+    );
+}
