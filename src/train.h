@@ -7,42 +7,48 @@
  * splits rows (of tokens) or columns. A sum is always made by one thread, in an
  * order that the number of threads does not change.
  *
- * Of the forward pass only each layer's input is kept; the backward pass makes
- * the rest of a layer again. Strides are in floats and multiples of 4. */
+ * Of the forward pass each layer's input is kept, and of the last layers, as many
+ * as there is room for, what the FFN's first products gave, in 16 bits; the
+ * backward pass makes the rest of a layer again. Strides are in floats and
+ * multiples of 4. */
 #ifndef PIPIT_TRAIN_H
 #define PIPIT_TRAIN_H
 
 #include "adapter.h"
 #include "engine.h"
+#include "kernels/train_kernels.h"
 
-/* Columns of weights that are unpacked together, and rows of them. */
+/* Columns of weights that are turned together. */
 #define PIPIT_TRAIN_TILE 32u
-#define PIPIT_TRAIN_CHUNK 1024u
+/* Columns (or rows) of weights whose part of a product is made together: their
+ * activations of four examples, 400 KB, stay in the second cache. */
+#define PIPIT_TRAIN_CHUNK 256u
+/* Bytes for what is kept of the FFNs: two thirds of SmolLM2-135M's layers for
+ * 4 examples of 104 tokens, and 150 MB in all. */
+#define PIPIT_TRAIN_KEEP ((size_t)48 << 20)
 /* Answer tokens whose logits are in memory together. */
 #define PIPIT_TRAIN_HEAD_ROWS 32u
 /* Queries of one head whose scores are. */
 #define PIPIT_TRAIN_QUERIES 64u
 
-/* A pair being trained: packed for products, and what lies between the two. */
+/* A pair being trained, in strips, and what lies between the two; b is times
+ * the scale. */
 typedef struct pipit_train_pair {
-    pipit_matrix a, a_turned; /* (rank, n_in), (n_in, rank) */
-    pipit_matrix b, b_turned; /* (n_out, rank), (rank, n_out) */
-    float *z, *dz;               /* (n, rank_stride) A x, its gradient */
-    float *z_turned, *dz_turned; /* (rank, rows_stride) */
+    float *a, *a_turned; /* (rank, n_in), (n_in, rank) */
+    float *b, *b_turned; /* (n_out, rank), (rank, n_out) */
+    float *z, *dz;       /* (n, rank_stride) A x, its gradient */
+    float *z_strips, *dz_strips; /* (n, rank) the same in strips */
 } pipit_train_pair;
 
 /* What each thread has for itself. */
 typedef struct pipit_train_thread {
-    float *tile;     /* unpacked weights */
-    float *row;      /* (max_cols) */
-    float *sums;     /* (n, PIPIT_TRAIN_TILE) part of a product */
+    float *tile;   /* unpacked weights, or columns of activations turned */
+    float *strips; /* rows of activations packed */
+    float *sums;   /* (rank, PIPIT_TRAIN_TILE) of a gradient */
     uint8_t *scratch; /* of the kernels' products */
     /* attention of one head */
-    float *keys, *keys_turned, *values, *values_turned; /* packed */
-    float *queries_turned, *heads_turned;               /* packed */
-    float *p, *dp;               /* (PIPIT_TRAIN_QUERIES, length_stride) */
-    float *p_turned, *dp_turned; /* (length, PIPIT_TRAIN_QUERIES) */
-    float *mixed;                /* (length, head_dim) */
+    float *keys, *values; /* (length, head_dim) packed */
+    float *p, *dp;        /* (PIPIT_TRAIN_QUERIES, length_stride) */
 } pipit_train_thread;
 
 typedef struct pipit_train_sequence {
@@ -52,6 +58,7 @@ typedef struct pipit_train_sequence {
 typedef struct pipit_train {
     const pipit_model *model;
     const pipit_kernels *kernels;
+    const pipit_train_kernels *train_kernels;
     uint32_t n_rows, max_length, rank; /* room */
     float scale;                       /* of a pair: alpha / rank */
     bool precise;
@@ -68,13 +75,19 @@ typedef struct pipit_train {
     uint32_t *answers;        /* (n_answers) the tokens that follow them */
     float weight;             /* of an answer token in the loss */
     uint32_t layer;           /* of the operation under way */
+    bool is_again;            /* which makes the layer again, going back */
+    bool keeps;               /* there is a way back */
     uint32_t head_first, head_n; /* answers of the head's operation */
 
     /* activations */
     float *inputs; /* (n_layers + 1, n, embd_stride) each layer's input */
+    uint8_t *kept;       /* (n_layers - 1 - first_kept, n, 2, kept_bytes) gate, up */
+    size_t kept_bytes;
+    uint32_t first_kept;
     float *h1, *h2;      /* (n, embd_stride) normed */
     float *middle;       /* (n, embd_stride) after attention */
     float *qkv, *dqkv;   /* (n, qkv_stride) queries | keys | values */
+    float *raw;          /* (n, qkv_stride) queries | keys before their norms */
     float *heads;        /* (n, heads_stride) */
     float *gate, *up, *act; /* (n, ffn_stride) */
     float *dx, *dh;      /* (n, embd_stride) */
@@ -88,7 +101,7 @@ typedef struct pipit_train {
     double *rope_freqs;
     float rope_magnitude;
     size_t embd_stride, qkv_stride, heads_stride, ffn_stride, vocab_stride;
-    size_t rank_stride, rows_stride, block_stride, length_stride;
+    size_t rank_stride, block_stride, length_stride;
     pipit_train_pair work[PIPIT_N_TARGETS]; /* of the layer under way */
     pipit_train_thread *threads;
 } pipit_train;
@@ -132,10 +145,22 @@ static inline const pipit_layer *pipit_train_layer(const pipit_train *t) {
 static inline float *pipit_train_input(const pipit_train *t, uint32_t layer) {
     return t->inputs + (size_t)layer * t->n_rows * t->embd_stride;
 }
-/* This thread's rows of the batch. */
+/* This thread's rows of n, whole strips of them. */
+static inline void pipit_train_split(const pipit_train_part *part, uint32_t n,
+                                     uint32_t *begin, uint32_t *end) {
+    pipit_split((n + 3) / 4, part->thread, part->n_threads, begin, end);
+    *begin = pipit_min_u32(4 * *begin, n);
+    *end = pipit_min_u32(4 * *end, n);
+}
+/* Those of the batch. */
 static inline void pipit_train_rows(const pipit_train_part *part,
                                     uint32_t *begin, uint32_t *end) {
-    pipit_split(part->train->n, part->thread, part->n_threads, begin, end);
+    pipit_train_split(part, part->train->n, begin, end);
+}
+/* Whether the layer under way is one of those whose FFN is kept. The last is not:
+ * its rows are still there. */
+static inline bool pipit_train_is_kept(const pipit_train *t) {
+    return t->layer >= t->first_kept && t->layer + 1 < t->model->h.n_layers;
 }
 
 static inline size_t pipit_train_stride(size_t n) {

@@ -14,7 +14,6 @@ typedef struct item {
     size_t kv_head, n_q; /* n_q: floats of a row's queries */
     size_t group;        /* heads per KV head */
     uint32_t window;
-    pipit_matrix keys, keys_turned, values, values_turned;
 } item;
 
 static item item_of(const pipit_train_part *part, uint32_t i) {
@@ -43,19 +42,22 @@ static size_t values_offset(const item *it) {
     return (size_t)pipit_train_layer(it->t)->params.n_kv_heads * it->dim;
 }
 
-static void pack(item *it, bool back) {
-    const pipit_train *t = it->t;
-    float *k = keys_at(it, t->qkv, 0), *v = k + values_offset(it);
-    size_t stride = t->qkv_stride;
-    it->keys = pipit_train_pack(k, stride, it->n, it->dim, it->own->keys);
-    if (!back) {
-        it->values_turned = pipit_train_pack_turned(v, stride, it->n, it->dim,
-                                                    it->own->values_turned);
-        return;
-    }
-    it->values = pipit_train_pack(v, stride, it->n, it->dim, it->own->values);
-    it->keys_turned = pipit_train_pack_turned(k, stride, it->n, it->dim,
-                                              it->own->keys_turned);
+#define A PIPIT_STRIP_A
+#define B PIPIT_STRIP_B
+
+/* y = the n rows of x, packed, times the rows of a. */
+static void multiply(const item *it, pipit_strips a, uint32_t n_fours,
+                     uint32_t n_k, const float *x, size_t stride, uint32_t n,
+                     float *y, size_t y_stride) {
+    const pipit_train_kernels *k = it->t->train_kernels;
+    pipit_strips b = {it->own->strips, B, B * (size_t)n_k};
+    k->pack(x, stride, n, n_k, B, it->own->strips);
+    k->multiply(&a, n_fours, &b, n, n_k, false, y, y_stride);
+}
+
+/* Rows as they stand, turned: sums over the rows. */
+static pipit_strips turned(const float *x, size_t stride, size_t width) {
+    return (pipit_strips){x, stride, width};
 }
 
 /* p (n_q, length_stride) = softmax(scale * q . k) of queries [i0, i1); what a
@@ -65,8 +67,9 @@ static void weigh(const item *it, size_t head, uint32_t i0, uint32_t i1) {
     const float *q =
         t->qkv + (it->first + i0) * t->qkv_stride + head * it->dim;
     float *p = it->own->p, scale = t->model->h.attn_scale;
-    pipit_train_multiply(t, &it->keys, 0, (i1 + 3) / 4, it->dim, q,
-                         t->qkv_stride, i1 - i0, p, t->length_stride);
+    pipit_strips keys = {it->own->keys, A, A * (size_t)it->dim};
+    multiply(it, keys, (i1 + 3) / 4, it->dim, q, t->qkv_stride, i1 - i0, p,
+             t->length_stride);
     for (uint32_t i = i0; i < i1; i++) {
         float *row = p + (i - i0) * t->length_stride;
         uint32_t from = it->window > 0 && i >= it->window
@@ -80,88 +83,78 @@ static void weigh(const item *it, size_t head, uint32_t i0, uint32_t i1) {
     }
 }
 
+static void pack(const item *it, const float *x, float *to) {
+    it->t->train_kernels->pack(x, it->t->qkv_stride, it->n, it->dim, A, to);
+}
+
 void pipit_train_attend(const pipit_train_part *part) {
     const pipit_train *t = part->train;
     for (uint32_t i = part->thread; i < n_items(t); i += part->n_threads) {
         item it = item_of(part, i);
-        pack(&it, false);
+        const float *k = keys_at(&it, t->qkv, 0), *v = k + values_offset(&it);
+        pack(&it, k, it.own->keys);
         for (size_t g = 0; g < it.group; g++)
             for (uint32_t i0 = 0; i0 < it.n; i0 += QUERIES) {
                 size_t head = it.kv_head * it.group + g;
                 uint32_t i1 = pipit_min_u32(i0 + QUERIES, it.n);
                 weigh(&it, head, i0, i1);
-                pipit_train_multiply(
-                    t, &it.values_turned, 0, (it.dim + 3) / 4, i1, it.own->p,
-                    t->length_stride, i1 - i0,
-                    t->heads + (it.first + i0) * t->heads_stride +
-                        head * it.dim,
-                    t->heads_stride);
+                multiply(&it, turned(v, t->qkv_stride, A), it.dim / 4, i1,
+                         it.own->p, t->length_stride, i1 - i0,
+                         t->heads + (it.first + i0) * t->heads_stride +
+                             head * it.dim,
+                         t->heads_stride);
             }
     }
 }
 
-/* dp (n_q, …) to the gradient of the scores, and p and it turned. */
+/* dp (n_q, …) to the gradient of the scores. */
 static void scores_back(const item *it, uint32_t n, uint32_t n_seen) {
     const pipit_train *t = it->t;
-    pipit_train_thread *own = it->own;
     float scale = t->model->h.attn_scale;
     for (uint32_t i = 0; i < n; i++) {
-        const float *p = own->p + i * t->length_stride;
-        float *dp = own->dp + i * t->length_stride;
+        const float *p = it->own->p + i * t->length_stride;
+        float *dp = it->own->dp + i * t->length_stride;
         float sums[4] = {0, 0, 0, 0};
         for (uint32_t j = 0; j < n_seen; j++) sums[j % 4] += p[j] * dp[j];
         float sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
         for (uint32_t j = 0; j < n_seen; j++)
             dp[j] = scale * (p[j] * (dp[j] - sum));
-        for (uint32_t j = 0; j < n_seen; j++) {
-            own->p_turned[j * QUERIES + i] = p[j];
-            own->dp_turned[j * QUERIES + i] = dp[j];
-        }
     }
-}
-
-/* to (n_seen rows) += turned . x, x given packed. */
-static void add_mixed(const item *it, const pipit_matrix *x,
-                      const float *turned, uint32_t n, uint32_t n_seen,
-                      float *to) {
-    const pipit_train *t = it->t;
-    float *mixed = it->own->mixed;
-    pipit_train_multiply(t, x, 0, (it->dim + 3) / 4, n, turned, QUERIES,
-                         n_seen, mixed, it->dim);
-    for (uint32_t j = 0; j < n_seen; j++)
-        for (uint32_t d = 0; d < it->dim; d++)
-            to[j * t->qkv_stride + d] += mixed[j * it->dim + d];
 }
 
 static void head_back(const item *it, size_t head, uint32_t i0, uint32_t i1) {
     const pipit_train *t = it->t;
     pipit_train_thread *own = it->own;
-    uint32_t n = i1 - i0;
-    size_t row = it->first + i0;
-    const float *q = t->qkv + row * t->qkv_stride + head * it->dim;
+    uint32_t n = i1 - i0, n_fours = it->dim / 4;
+    size_t row = it->first + i0, at = row * t->qkv_stride + head * it->dim;
     const float *dheads = t->dheads + row * t->heads_stride + head * it->dim;
+    const float *k = keys_at(it, t->qkv, 0);
+    pipit_strips values = {own->values, A, A * (size_t)it->dim};
     weigh(it, head, i0, i1);
-    pipit_train_multiply(t, &it->values, 0, (i1 + 3) / 4, it->dim, dheads,
-                         t->heads_stride, n, own->dp, t->length_stride);
+    multiply(it, values, (i1 + 3) / 4, it->dim, dheads, t->heads_stride, n,
+             own->dp, t->length_stride);
     scores_back(it, n, i1);
-    pipit_train_multiply(t, &it->keys_turned, 0, (it->dim + 3) / 4, i1,
-                         own->dp, t->length_stride, n,
-                         t->dqkv + row * t->qkv_stride + head * it->dim,
-                         t->qkv_stride);
-    pipit_matrix queries = pipit_train_pack_turned(
-        q, t->qkv_stride, n, it->dim, own->queries_turned);
-    pipit_matrix heads = pipit_train_pack_turned(
-        dheads, t->heads_stride, n, it->dim, own->heads_turned);
+    multiply(it, turned(k, t->qkv_stride, A), n_fours, i1, own->dp,
+             t->length_stride, n, t->dqkv + at, t->qkv_stride);
+    /* dk += dp^T q, dv += p^T dheads. */
+    pipit_strips queries = turned(t->qkv + at, t->qkv_stride, A);
+    pipit_strips heads = turned(dheads, t->heads_stride, A);
+    pipit_strips dp = turned(own->dp, t->length_stride, B);
+    pipit_strips p = turned(own->p, t->length_stride, B);
     float *dk = keys_at(it, t->dqkv, 0);
-    add_mixed(it, &queries, own->dp_turned, n, i1, dk);
-    add_mixed(it, &heads, own->p_turned, n, i1, dk + values_offset(it));
+    t->train_kernels->multiply(&queries, n_fours, &dp, i1, n, true, dk,
+                               t->qkv_stride);
+    t->train_kernels->multiply(&heads, n_fours, &p, i1, n, true,
+                               dk + values_offset(it), t->qkv_stride);
 }
 
 void pipit_train_attend_back(const pipit_train_part *part) {
     const pipit_train *t = part->train;
     for (uint32_t i = part->thread; i < n_items(t); i += part->n_threads) {
         item it = item_of(part, i);
-        pack(&it, true);
+        const float *k = keys_at(&it, t->qkv, 0);
+        pack(&it, k, it.own->keys);
+        pack(&it, k + values_offset(&it), it.own->values);
         for (uint32_t j = 0; j < it.n; j++) {
             float *dk = keys_at(&it, t->dqkv, j);
             memset(dk, 0, it.dim * sizeof *dk);

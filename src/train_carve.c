@@ -2,7 +2,7 @@
 #include "train_carve.h"
 
 typedef struct sizes {
-    size_t n_rows, length, rank4, dim, max_cols;
+    size_t n_rows, rows4, length, rank4, dim, max_cols, widest;
     uint32_t in[PIPIT_N_TARGETS], out[PIPIT_N_TARGETS]; /* largest layer's */
 } sizes;
 
@@ -16,7 +16,8 @@ static void shape_of(const pipit_model *m, uint32_t layer, uint32_t target,
 
 static sizes sizes_of(const pipit_model *m,
                       const pipit_training_options *o) {
-    sizes s = {.n_rows = o->max_rows, .length = o->max_length,
+    sizes s = {.n_rows = o->max_rows,
+               .rows4 = pipit_train_stride(o->max_rows), .length = o->max_length,
                .rank4 = pipit_train_stride(o->rank), .dim = m->h.head_dim,
                .max_cols = m->h.n_embd};
     for (uint32_t l = 0; l < m->h.n_layers; l++)
@@ -26,7 +27,9 @@ static sizes sizes_of(const pipit_model *m,
             if (n_in > s.in[i]) s.in[i] = n_in;
             if (n_out > s.out[i]) s.out[i] = n_out;
             if (n_in > s.max_cols) s.max_cols = n_in;
+            if (n_out > s.widest) s.widest = n_out;
         }
+    if (s.max_cols > s.widest) s.widest = s.max_cols;
     return s;
 }
 
@@ -55,46 +58,56 @@ static size_t lay_pairs(const pipit_model *m, const pipit_training_options *o,
     return at;
 }
 
+static size_t whole_strips(size_t n) {
+    return (n + PIPIT_STRIP_A - 1) / PIPIT_STRIP_A * PIPIT_STRIP_A;
+}
+
 static void carve_pairs(const sizes *s, pipit_arena *arena, size_t rank,
                         pipit_train *t) {
     for (uint32_t i = 0; i < PIPIT_N_TARGETS; i++) {
         pipit_train_pair *p = &t->work[i];
-        size_t in4 = pipit_train_stride(s->in[i]);
-        size_t out4 = pipit_train_stride(s->out[i]);
-        p->a.groups = (void *)take(arena, s->rank4, s->in[i]);
-        p->a_turned.groups = (void *)take(arena, in4, rank);
-        p->b.groups = (void *)take(arena, out4, rank);
-        p->b_turned.groups = (void *)take(arena, s->rank4, s->out[i]);
+        p->a = take(arena, whole_strips(rank), s->in[i]);
+        p->a_turned = take(arena, whole_strips(s->in[i]), rank);
+        p->b = take(arena, whole_strips(s->out[i]), rank);
+        p->b_turned = take(arena, whole_strips(rank), s->out[i]);
         p->z = take(arena, s->n_rows, s->rank4);
         p->dz = take(arena, s->n_rows, s->rank4);
-        p->z_turned = take(arena, rank, t->rows_stride);
-        p->dz_turned = take(arena, rank, t->rows_stride);
+        p->z_strips = take(arena, s->rows4, rank);
+        p->dz_strips = take(arena, s->rows4, rank);
     }
+}
+
+static size_t larger(size_t a, size_t b) {
+    return a > b ? a : b;
 }
 
 static void carve_thread(const sizes *s, const pipit_train *t,
                          pipit_arena *arena, pipit_train_thread *own) {
-    size_t wide = s->max_cols;
     size_t queries = PIPIT_TRAIN_QUERIES, length4 = t->length_stride;
-    if (wide < PIPIT_TRAIN_CHUNK) wide = PIPIT_TRAIN_CHUNK;
-    if (wide < s->n_rows) wide = s->n_rows;
-    own->tile = take(arena, wide, PIPIT_TRAIN_TILE);
-    own->row = take(arena, s->max_cols, 1);
-    own->sums = take(arena, s->n_rows > s->rank4 ? s->n_rows : s->rank4,
+    /* Attention packs some queries, or what they see. */
+    size_t strips = larger(s->rows4 * PIPIT_TRAIN_CHUNK,
+                           queries * larger(length4, s->dim));
+    own->tile = take(arena, larger(PIPIT_TRAIN_CHUNK, s->rows4),
                      PIPIT_TRAIN_TILE);
+    own->strips = take(arena, larger(strips, 4 * s->widest), 1);
+    own->sums = take(arena, s->rank4, PIPIT_TRAIN_TILE);
     own->scratch = pipit_arena_take_bytes(
         arena, t->kernels->matmul_scratch_bytes((uint32_t)s->max_cols));
-    own->keys = take(arena, length4, s->dim);
-    own->keys_turned = take(arena, length4, s->dim);
-    own->values = take(arena, length4, s->dim);
-    own->values_turned = take(arena, length4, s->dim);
-    own->queries_turned = take(arena, queries, s->dim);
-    own->heads_turned = take(arena, queries, s->dim);
+    own->keys = take(arena, whole_strips(length4), s->dim);
+    own->values = take(arena, whole_strips(length4), s->dim);
     own->p = take(arena, queries, length4);
     own->dp = take(arena, queries, length4);
-    own->p_turned = take(arena, length4, queries);
-    own->dp_turned = take(arena, length4, queries);
-    own->mixed = take(arena, length4, s->dim);
+}
+
+/* As many of the last layers as fit PIPIT_TRAIN_KEEP, but for the very last. */
+static void carve_kept(const pipit_model *m, const sizes *s,
+                       pipit_arena *arena, pipit_train *t) {
+    uint32_t n = m->h.n_layers - 1;
+    t->kept_bytes = pipit_keep_bytes(s->out[PIPIT_TARGET_GATE]);
+    size_t layer = 2 * s->n_rows * t->kept_bytes;
+    if (n > PIPIT_TRAIN_KEEP / layer) n = (uint32_t)(PIPIT_TRAIN_KEEP / layer);
+    t->first_kept = m->h.n_layers - 1 - n;
+    t->kept = pipit_arena_take_bytes(arena, n * layer);
 }
 
 static void carve_rows(const pipit_model *m, const sizes *s,
@@ -115,6 +128,7 @@ static void carve_rows(const pipit_model *m, const sizes *s,
     t->dh = take(arena, n, e);
     t->qkv = take(arena, n, t->qkv_stride);
     t->dqkv = take(arena, n, t->qkv_stride);
+    t->raw = take(arena, m->h.arch->qk_norm ? n : 0, t->qkv_stride);
     t->heads = take(arena, n, t->heads_stride);
     t->dheads = take(arena, n, t->heads_stride);
     t->gate = take(arena, n, t->ffn_stride);
@@ -140,7 +154,6 @@ static void set_strides(const pipit_model *m, const sizes *s,
     t->ffn_stride = pipit_train_stride(s->out[PIPIT_TARGET_GATE]);
     t->vocab_stride = pipit_train_stride(m->h.n_vocab);
     t->rank_stride = s->rank4;
-    t->rows_stride = pipit_train_stride(s->n_rows);
     t->length_stride = pipit_train_stride(s->length);
     t->block_stride = (s->max_cols + PIPIT_ACT_BLOCK - 1) / PIPIT_ACT_BLOCK *
                       t->kernels->act_block_bytes;
@@ -153,6 +166,7 @@ size_t pipit_train_carve(const pipit_model *m,
     sizes s = sizes_of(m, o);
     t->model = m;
     t->kernels = m->engine->kernels;
+    t->train_kernels = pipit_train_kernels_of(t->kernels);
     t->n_rows = o->max_rows;
     t->max_length = o->max_length;
     t->rank = o->rank;
@@ -166,6 +180,7 @@ size_t pipit_train_carve(const pipit_model *m,
     if (t->parameters) lay_pairs(m, o, t);
     carve_pairs(&s, arena, o->rank, t);
     carve_rows(m, &s, arena, t);
+    carve_kept(m, &s, arena, t);
     t->threads = pipit_arena_take(arena, n_threads, sizeof *t->threads);
     for (uint32_t i = 0; i < n_threads; i++) {
         pipit_train_thread none;

@@ -15,6 +15,8 @@ void pipit_train_embed(const pipit_train_part *part) {
         float *back = t->rope_back + (size_t)i * h->n_rot;
         float *x = pipit_train_input(t, 0) + i * t->embd_stride;
         pipit_layout_row(&t->model->token_embd, t->tokens[i], x);
+        for (uint32_t c = 0; c < h->n_embd && h->embed_scale != 1.0f; c++)
+            x[c] *= h->embed_scale;
         pipit_rope_table(t->rope_freqs, t->rope_magnitude, h->n_rot,
                          t->positions[i], turn);
         for (uint32_t j = 0; j < h->n_rot; j++)
@@ -50,10 +52,11 @@ static void head_norm(const pipit_train_part *part) {
 
 static void head_logits(const pipit_train_part *part) {
     pipit_train *t = part->train;
-    pipit_train_product(part, &t->model->output,
+    pipit_train_output logits = {&t->model->output,
+                                 {t->logits, t->vocab_stride}};
+    pipit_train_product(part, &logits, 1,
                         (pipit_train_floats){t->head_h, t->embd_stride},
-                        t->head_n,
-                        (pipit_train_floats){t->logits, t->vocab_stride});
+                        t->head_n);
 }
 
 static void head_loss(const pipit_train_part *part) {

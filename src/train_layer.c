@@ -71,7 +71,8 @@ static void add_bias(const pipit_train_part *part, const pipit_matrix *w,
 static void adapted(const pipit_train_part *part, const pipit_matrix *w,
                     pipit_target target, pipit_train_floats x,
                     pipit_train_floats y) {
-    pipit_train_product(part, w, x, part->train->n, y);
+    pipit_train_product(part, &(pipit_train_output){w, y}, 1, x,
+                        part->train->n);
     pipit_train_pair_out(part, target, y);
 }
 
@@ -99,17 +100,18 @@ static void forward_pack(const pipit_train_part *part) {
 
 static void forward_qkv_in(const pipit_train_part *part) {
     layer_rows r = rows_of(part->train);
-    pipit_train_pair_in(part, PIPIT_TARGET_Q, r.h1);
-    pipit_train_pair_in(part, PIPIT_TARGET_K, r.h1);
-    pipit_train_pair_in(part, PIPIT_TARGET_V, r.h1);
+    pipit_train_pair_in(part, PIPIT_TARGET_Q, 3, r.h1);
 }
 
 static void forward_qkv(const pipit_train_part *part) {
     layer_rows r = rows_of(part->train);
     const pipit_layer *l = pipit_train_layer(part->train);
-    adapted(part, &l->attn_q, PIPIT_TARGET_Q, r.h1, r.q);
-    adapted(part, &l->attn_k, PIPIT_TARGET_K, r.h1, r.k);
-    adapted(part, &l->attn_v, PIPIT_TARGET_V, r.h1, r.v);
+    pipit_train_output outputs[] = {
+        {&l->attn_q, r.q}, {&l->attn_k, r.k}, {&l->attn_v, r.v}};
+    pipit_train_product(part, outputs, 3, r.h1, part->train->n);
+    pipit_train_pair_out(part, PIPIT_TARGET_Q, r.q);
+    pipit_train_pair_out(part, PIPIT_TARGET_K, r.k);
+    pipit_train_pair_out(part, PIPIT_TARGET_V, r.v);
     add_bias(part, &l->attn_q, l->attn_q_bias, r.q);
     add_bias(part, &l->attn_k, l->attn_k_bias, r.k);
     add_bias(part, &l->attn_v, l->attn_v_bias, r.v);
@@ -131,14 +133,61 @@ static void turn(const pipit_train_part *part, pipit_train_floats q,
                             q.x + i * q.stride + (size_t)head * h->head_dim);
 }
 
+/* The norm of head i of a row, queries first; NULL where there is none. */
+static const float *norm_of_head(const pipit_train *t, uint32_t i) {
+    const pipit_layer *l = pipit_train_layer(t);
+    return i < t->model->h.n_heads ? l->attn_q_norm : l->attn_k_norm;
+}
+
+static uint32_t n_normed_heads(const pipit_train *t) {
+    const pipit_hparams *h = &t->model->h;
+    return h->arch->qk_norm
+               ? h->n_heads + pipit_train_layer(t)->params.n_kv_heads
+               : 0;
+}
+
+static void norm_heads(const pipit_train_part *part) {
+    const pipit_train *t = part->train;
+    const pipit_hparams *h = &t->model->h;
+    uint32_t n_heads = n_normed_heads(t), begin, end, dim = h->head_dim;
+    pipit_train_rows(part, &begin, &end);
+    for (uint32_t i = begin; i < end; i++) {
+        float *q = t->qkv + i * t->qkv_stride, *raw = t->raw + (q - t->qkv);
+        memcpy(raw, q, (size_t)n_heads * dim * sizeof *q);
+        for (size_t head = 0; head < n_heads; head++)
+            t->kernels->rms_norm(raw + head * dim,
+                                 norm_of_head(t, (uint32_t)head), dim,
+                                 h->norm_eps, q + head * dim);
+    }
+}
+
+/* dq and dk of normed heads to those of what came before. */
+static void norm_heads_back(const pipit_train_part *part) {
+    const pipit_train *t = part->train;
+    const pipit_hparams *h = &t->model->h;
+    uint32_t n_heads = n_normed_heads(t), begin, end, dim = h->head_dim;
+    float *dx = part->own->strips;
+    pipit_train_rows(part, &begin, &end);
+    for (uint32_t i = begin; i < end; i++)
+        for (size_t head = 0; head < n_heads; head++) {
+            size_t at = i * t->qkv_stride + head * dim;
+            memset(dx, 0, dim * sizeof *dx);
+            pipit_train_norm_back(t->raw + at,
+                                  norm_of_head(t, (uint32_t)head),
+                                  t->dqkv + at, dim, h->norm_eps, dx);
+            memcpy(t->dqkv + at, dx, dim * sizeof *dx);
+        }
+}
+
 static void forward_rope(const pipit_train_part *part) {
+    if (n_normed_heads(part->train) > 0) norm_heads(part);
     turn(part, rows_of(part->train).q, part->train->rope);
 }
 
 static void forward_output_in(const pipit_train_part *part) {
     layer_rows r = rows_of(part->train);
     quantize(part, &pipit_train_layer(part->train)->attn_output, r.heads);
-    pipit_train_pair_in(part, PIPIT_TARGET_OUTPUT, r.heads);
+    pipit_train_pair_in(part, PIPIT_TARGET_OUTPUT, 1, r.heads);
 }
 
 static void forward_output(const pipit_train_part *part) {
@@ -154,17 +203,33 @@ static void forward_ffn_in(const pipit_train_part *part) {
     const pipit_layer *l = pipit_train_layer(part->train);
     norm(part, r.middle, l->ffn_norm, r.h2);
     quantize(part, &l->ffn_gate, r.h2);
-    pipit_train_pair_in(part, PIPIT_TARGET_GATE, r.h2);
-    pipit_train_pair_in(part, PIPIT_TARGET_UP, r.h2);
+    pipit_train_pair_in(part, PIPIT_TARGET_GATE, 2, r.h2);
 }
 
 static void forward_ffn(const pipit_train_part *part) {
     layer_rows r = rows_of(part->train);
     const pipit_layer *l = pipit_train_layer(part->train);
-    adapted(part, &l->ffn_gate, PIPIT_TARGET_GATE, r.h2, r.gate);
-    adapted(part, &l->ffn_up, PIPIT_TARGET_UP, r.h2, r.up);
+    pipit_train_output outputs[] = {{&l->ffn_gate, r.gate}, {&l->ffn_up, r.up}};
+    if (part->train->is_again && pipit_train_is_kept(part->train)) return;
+    pipit_train_product(part, outputs, 2, r.h2, part->train->n);
+    pipit_train_pair_out(part, PIPIT_TARGET_GATE, r.gate);
+    pipit_train_pair_out(part, PIPIT_TARGET_UP, r.up);
     add_bias(part, &l->ffn_gate, l->ffn_gate_bias, r.gate);
     add_bias(part, &l->ffn_up, l->ffn_up_bias, r.up);
+}
+
+/* The row's gate and up to where they are kept, or back. */
+static void keep_row(const pipit_train *t, uint32_t i, float *gate, float *up,
+                     uint32_t n) {
+    size_t row = (size_t)(t->layer - t->first_kept) * t->n_rows + i;
+    uint8_t *kept = t->kept + 2 * row * t->kept_bytes;
+    if (t->is_again) {
+        t->train_kernels->restore(kept, n, gate);
+        t->train_kernels->restore(kept + t->kept_bytes, n, up);
+    } else {
+        t->train_kernels->keep(gate, n, kept);
+        t->train_kernels->keep(up, n, kept + t->kept_bytes);
+    }
 }
 
 static void forward_act(const pipit_train_part *part) {
@@ -175,11 +240,17 @@ static void forward_act(const pipit_train_part *part) {
     pipit_train_rows(part, &begin, &end);
     for (uint32_t i = begin; i < end; i++) {
         float *act = r.act.x + i * r.act.stride;
-        memcpy(act, r.gate.x + i * r.gate.stride, n * sizeof *act);
-        t->kernels->silu_mul(act, r.up.x + i * r.up.stride, n);
+        float *gate = r.gate.x + i * r.gate.stride;
+        float *up = r.up.x + i * r.up.stride;
+        if (t->keeps && pipit_train_is_kept(t)) keep_row(t, i, gate, up, n);
+        memcpy(act, gate, n * sizeof *act);
+        if (t->model->h.arch->gelu)
+            t->kernels->gelu_mul(act, up, n);
+        else
+            t->kernels->silu_mul(act, up, n);
     }
     quantize(part, &l->ffn_down, r.act);
-    pipit_train_pair_in(part, PIPIT_TARGET_DOWN, r.act);
+    pipit_train_pair_in(part, PIPIT_TARGET_DOWN, 1, r.act);
 }
 
 static void forward_down(const pipit_train_part *part) {
@@ -247,9 +318,10 @@ static void back_act(const pipit_train_part *part) {
     uint32_t begin, end, n = pipit_train_layer(t)->params.n_ff;
     pipit_train_rows(part, &begin, &end);
     for (uint32_t i = begin; i < end; i++)
-        pipit_train_silu_back(r.gate.x + i * r.gate.stride,
-                              r.up.x + i * r.up.stride,
-                              r.dact.x + i * r.dact.stride, n);
+        (t->model->h.arch->gelu ? t->train_kernels->gelu_back
+                                : t->train_kernels->silu_back)(
+            r.gate.x + i * r.gate.stride, r.up.x + i * r.up.stride,
+            r.dact.x + i * r.dact.stride, n);
     pipit_train_pair_out_back(part, PIPIT_TARGET_GATE, r.gate);
     pipit_train_pair_out_back(part, PIPIT_TARGET_UP, r.up);
 }
@@ -281,6 +353,7 @@ static void back_output(const pipit_train_part *part) {
 static void back_rope(const pipit_train_part *part) {
     layer_rows r = rows_of(part->train);
     turn(part, r.dq, part->train->rope_back);
+    norm_heads_back(part);
     pipit_train_pair_out_back(part, PIPIT_TARGET_Q, r.dq);
     pipit_train_pair_out_back(part, PIPIT_TARGET_K, r.dk);
     pipit_train_pair_out_back(part, PIPIT_TARGET_V, r.dv);

@@ -17,15 +17,6 @@ void pipit_train_norm_back(const float *x, const float *w, const float *dy,
         dx[i] += dy[i] * w[i] * scale - x[i] * along;
 }
 
-void pipit_train_silu_back(float *gate, float *up, const float *dy,
-                           uint32_t n) {
-    for (uint32_t i = 0; i < n; i++) {
-        float g = gate[i], s = 1.0f / (1.0f + pipit_expf(-g));
-        gate[i] = dy[i] * up[i] * (s * (1.0f + g * (1.0f - s)));
-        up[i] = dy[i] * (g * s);
-    }
-}
-
 double pipit_train_loss_back(float *logits, uint32_t n, uint32_t answer,
                              float weight, float (*softmax)(float *, size_t)) {
     float max = logits[0], at = logits[answer];

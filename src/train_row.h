@@ -7,9 +7,6 @@
 /* dx += the gradient of x where y = x / sqrt(mean x^2 + eps) * w, given dy. */
 void pipit_train_norm_back(const float *x, const float *w, const float *dy,
                            uint32_t n, float eps, float *dx);
-/* gate and up become their gradients where y = silu(gate) * up, given dy. */
-void pipit_train_silu_back(float *gate, float *up, const float *dy,
-                           uint32_t n);
 /* logits become weight * (softmax - 1 at the answer); returns the answer's loss,
  * -log softmax. softmax: the kernels'. */
 double pipit_train_loss_back(float *logits, uint32_t n, uint32_t answer,

@@ -50,11 +50,11 @@ void pipit_training_defaults(pipit_training_options *out) {
 static pipit_status check_family(const pipit_model *m, pipit_error *error) {
     const pipit_hparams *h = &m->h;
     const pipit_arch *a = h->arch;
-    bool plain = !a->gelu && !a->qk_norm && !a->qk_norm_wide &&
+    bool plain = !a->qk_norm_wide && !a->qk_norm_last &&
                  !a->no_pre_norms && !a->post_norms && !a->sub_norms &&
                  !a->fused && !a->convolutions && h->n_experts == 0 &&
                  h->attn_softcap == 0 && h->logit_softcap == 0 &&
-                 h->embed_scale == 1 && h->residual_scale == 1 &&
+                 h->residual_scale == 1 &&
                  h->logit_scale == 1;
     if (plain) return PIPIT_OK;
     return pipit_fail(error, PIPIT_E_UNSUPPORTED, PIPIT_NO_OFFSET,
@@ -228,6 +228,8 @@ pipit_status pipit_trainer_begin(pipit_trainer *t,
     t->loss_sum = 0;
     t->train.weight = 1.0f / (float)n_answers;
     t->phase = EMBED;
+    t->train.keeps = kind != PIPIT_TRAIN_LOSS;
+    t->train.is_again = false;
     if (kind != PIPIT_TRAIN_LOSS)
         memset(t->train.gradients, 0, t->n * sizeof(float));
     return PIPIT_OK;
@@ -346,7 +348,8 @@ static void begin_layer_back(pipit_trainer *t, uint32_t layer) {
     t->train.layer = layer;
     t->stage = 0;
     /* The last layer's rows are still there. */
-    t->phase = layer + 1 < t->model->h.n_layers ? AGAIN : BACK;
+    t->train.is_again = layer + 1 < t->model->h.n_layers;
+    t->phase = t->train.is_again ? AGAIN : BACK;
 }
 
 static void end_head(pipit_trainer *t) {
@@ -432,6 +435,7 @@ pipit_status pipit_trainer_step(pipit_trainer *t) {
             case EMBED:
                 gather(t);
                 t->train.layer = t->stage = 0;
+                t->train.is_again = false;
                 t->phase = FORWARD;
                 cost += run(t, &(pipit_train_stage){pipit_train_embed, 0,
                                                     false});

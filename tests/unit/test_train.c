@@ -5,6 +5,7 @@
 #include "train_row.h"
 
 #include "kernels/scalar.h"
+#include "kernels/train_kernels.h"
 
 #include <math.h>
 
@@ -35,6 +36,17 @@ static double silu_loss(const double *x, const float *w, const float *dy) {
     (void)w;
     for (int i = 0; i < N; i++)
         sum += dy[i] * (x[i] / (1 + exp(-x[i])) * x[N + i]);
+    return sum;
+}
+
+static double gelu_loss(const double *x, const float *w, const float *dy) {
+    double sum = 0;
+    (void)w;
+    for (int i = 0; i < N; i++) {
+        double g = x[i], t = tanh(sqrt(2 / 3.14159265358979323846) *
+                                  (g + 0.044715 * g * g * g));
+        sum += dy[i] * (0.5 * g * (1 + t) * x[N + i]);
+    }
     return sum;
 }
 
@@ -69,8 +81,11 @@ static void rows_have_the_gradients_of_finite_differences(void) {
     pipit_train_norm_back(x, w, dy, N, 1e-5f, out);
     check_gradient(norm_loss, x, N, w, dy, out);
     memcpy(out, x, sizeof x);
-    pipit_train_silu_back(out, out + N, dy, N);
+    pipit_train_kernels_scalar.silu_back(out, out + N, dy, N);
     check_gradient(silu_loss, x, 2 * N, w, dy, out);
+    memcpy(out, x, sizeof x);
+    pipit_train_kernels_scalar.gelu_back(out, out + N, dy, N);
+    check_gradient(gelu_loss, x, 2 * N, w, dy, out);
     memcpy(out, x, sizeof x);
     double loss =
         pipit_train_loss_back(out, N, 7, 0.25f, pipit_scalar_softmax);
@@ -125,8 +140,9 @@ static void run(pipit_trainer *trainer, pipit_training_kind kind) {
     CHECK(s == PIPIT_OK);
 }
 
-static void a_model_has_the_gradients_of_finite_differences(void) {
+static void check_model(const char *arch) {
     tiny_options small = tiny_defaults();
+    small.arch = arch;
     tiny t = tiny_open(&small);
     pipit_training_options o = options();
     pipit_trainer *trainer = trainer_of(&t, &o);
@@ -154,6 +170,11 @@ static void a_model_has_the_gradients_of_finite_differences(void) {
     free(gradient);
     pipit_trainer_close(trainer);
     tiny_close(&t);
+}
+
+static void models_have_the_gradients_of_finite_differences(void) {
+    const char *families[] = {"llama", "qwen2", "qwen3", "gemma"};
+    for (int i = 0; i < 4; i++) check_model(families[i]);
 }
 
 /* The state after three updates. */
@@ -297,7 +318,7 @@ static void gradients_are_clipped_and_decay(void) {
 
 int main(void) {
     CASE(rows_have_the_gradients_of_finite_differences);
-    CASE(a_model_has_the_gradients_of_finite_differences);
+    CASE(models_have_the_gradients_of_finite_differences);
     CASE(all_threads_and_kernels_give_the_same_bits);
     CASE(a_dropped_step_leaves_no_trace);
     CASE(impossible_options_are_named);
