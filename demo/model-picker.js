@@ -29,6 +29,8 @@ async function readSuggested() {
         const response = await fetch("models/manifest.json");
         if (!response.ok) return fallback;
         const manifest = await response.json();
+        const link = document.querySelector("#api-link");
+        if (manifest.api) link?.removeAttribute("hidden");
         const isDefault = (/** @type {{ name: string }} */ { name }) =>
             name === manifest.default;
         return { ...fallback, ...manifest.models.find(isDefault) };

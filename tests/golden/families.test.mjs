@@ -85,6 +85,31 @@ for (const name of Object.keys(families))
             assert.equal(hashes.size, 1);
         });
 
+        test("answers that share passes are those given alone", async () => {
+            const model = await opened(2);
+            /** @param {number} i */
+            const answer = async (i) => {
+                const session = await model.createSession(options);
+                const prompt = [...tokens.slice(i), ...tokens.slice(0, 9)];
+                const found = [];
+                for await (const { token, logprob } of session.generate({
+                    ...{ tokens: prompt, maxTokens: 9 + i, seed: i },
+                    ...{ temperature: i % 2, ignoreEndOfGeneration: true },
+                    logprobs: 0,
+                }))
+                    found.push(token, logprob);
+                found.push(hashOf(await session.logits()));
+                await session.close();
+                return found;
+            };
+            const alone = [];
+            for (let i = 0; i < 4; i++) alone.push(await answer(i));
+            assert.deepEqual(
+                await Promise.all([0, 1, 2, 3].map(answer)),
+                alone,
+            );
+        });
+
         test("rewinding anywhere, then on", async () => {
             const model = await opened(2);
             const session = await model.createSession(options);
