@@ -41,13 +41,9 @@ async function profile(t) {
 
 /** Waits until the whole page is kept. @param {Page} page */
 const installed = (page) =>
-    page.waitForFunction(async () => {
-        const { active } =
-            (await navigator.serviceWorker.getRegistration()) ?? {};
-        return (
-            active?.state === "activated" && navigator.serviceWorker.controller
-        );
-    });
+    page.waitForFunction(
+        () => navigator.serviceWorker.controller?.state === "activated",
+    );
 
 /** Loads a model by its address. @param {Page} page @param {string} url */
 async function loadAddress(page, url) {
