@@ -182,13 +182,51 @@ PIPIT_INLINE void score_all(const float *q, uint32_t n_heads, float scale,
                        stride);
 }
 
+/* Some positions at a time: they stay in the cache while all rows and dimensions
+ * pass over them. Where several tiles of rows do, f16 is widened once. */
+#define PART_FLOATS 4096
+#define ROWS_TO_WIDEN 8
+
+static uint32_t part_positions(const pipit_kv_span *kv) {
+    uint32_t n = PART_FLOATS / kv->head_dim / 4 * 4;
+    return n > 0 ? n : 4;
+}
+
+static bool widens(const pipit_kv_span *kv, uint32_t n_heads) {
+    return kv->type == PIPIT_KV_F16 && n_heads >= ROWS_TO_WIDEN &&
+           kv->head_dim * 4 <= PART_FLOATS;
+}
+
+/* Elements [from, from + n) of keys or values; n a multiple of 4 or the rest. */
+static const void *part_of(const pipit_kv_span *kv, const void *data,
+                           size_t from, size_t n, bool wide, float *buffer) {
+    const uint8_t *bytes = data;
+    if (kv->type != PIPIT_KV_F16) return bytes + 4 * from;
+    if (!wide) return bytes + 2 * from;
+    for (size_t i = 0; i < n; i += 4)
+        wasm_v128_store(buffer + i, pipit_f16x4(bytes + 2 * (from + i)));
+    return buffer;
+}
+
 void pipit_simd128_attn_scores(const float *q, uint32_t n_heads, float scale,
                                const pipit_kv_span *kv, float *scores,
                                size_t score_stride) {
-    if (kv->type == PIPIT_KV_F16)
-        score_all(q, n_heads, scale, kv, true, scores, score_stride);
-    else
-        score_all(q, n_heads, scale, kv, false, scores, score_stride);
+    float buffer[PART_FLOATS];
+    bool wide = widens(kv, n_heads);
+    uint32_t most = part_positions(kv);
+    size_t dim = kv->head_dim;
+    for (uint32_t at = 0; at < kv->n_pos; at += most) {
+        pipit_kv_span part = *kv;
+        part.n_pos = pipit_min_u32(most, kv->n_pos - at);
+        part.keys = part_of(kv, kv->keys, at * dim,
+                            (part.n_pos + 3) / 4 * 4 * dim, wide, buffer);
+        if (kv->type == PIPIT_KV_F16 && !wide)
+            score_all(q, n_heads, scale, &part, true, scores + at,
+                      score_stride);
+        else
+            score_all(q, n_heads, scale, &part, false, scores + at,
+                      score_stride);
+    }
 }
 
 /* n_rows <= 4 rows, dimensions [d, d + 4 n_vectors), n_vectors <= 2. */
@@ -247,10 +285,20 @@ PIPIT_INLINE void mix_all(const float *p, size_t p_stride, uint32_t n_heads,
 
 void pipit_simd128_attn_mix(const float *p, size_t p_stride, uint32_t n_heads,
                             const pipit_kv_span *kv, float *out) {
-    if (kv->type == PIPIT_KV_F16)
-        mix_all(p, p_stride, n_heads, kv, true, out);
-    else
-        mix_all(p, p_stride, n_heads, kv, false, out);
+    float buffer[PART_FLOATS];
+    bool wide = widens(kv, n_heads);
+    uint32_t most = part_positions(kv);
+    size_t dim = kv->head_dim;
+    for (uint32_t at = 0; at < kv->n_pos; at += most) {
+        pipit_kv_span part = *kv;
+        part.n_pos = pipit_min_u32(most, kv->n_pos - at);
+        part.values = part_of(kv, kv->values, at * dim, part.n_pos * dim, wide,
+                              buffer);
+        if (kv->type == PIPIT_KV_F16 && !wide)
+            mix_all(p + at, p_stride, n_heads, &part, true, out);
+        else
+            mix_all(p + at, p_stride, n_heads, &part, false, out);
+    }
 }
 
 /* pipit_f32_to_f16, four at a time, in the low halves of 32-bit lanes. */
