@@ -87,6 +87,7 @@ typedef struct pipit_train {
     float *h1, *h2;      /* (n, embd_stride) normed */
     float *middle;       /* (n, embd_stride) after attention */
     float *qkv, *dqkv;   /* (n, qkv_stride) queries | keys | values */
+    float *raw;          /* (n, qkv_stride) queries | keys before their norms */
     float *heads;        /* (n, heads_stride) */
     float *gate, *up, *act; /* (n, ffn_stride) */
     float *dx, *dh;      /* (n, embd_stride) */

@@ -128,6 +128,7 @@ static void carve_rows(const pipit_model *m, const sizes *s,
     t->dh = take(arena, n, e);
     t->qkv = take(arena, n, t->qkv_stride);
     t->dqkv = take(arena, n, t->qkv_stride);
+    t->raw = take(arena, m->h.arch->qk_norm ? n : 0, t->qkv_stride);
     t->heads = take(arena, n, t->heads_stride);
     t->dheads = take(arena, n, t->heads_stride);
     t->gate = take(arena, n, t->ffn_stride);

@@ -15,6 +15,8 @@ void pipit_train_embed(const pipit_train_part *part) {
         float *back = t->rope_back + (size_t)i * h->n_rot;
         float *x = pipit_train_input(t, 0) + i * t->embd_stride;
         pipit_layout_row(&t->model->token_embd, t->tokens[i], x);
+        for (uint32_t c = 0; c < h->n_embd && h->embed_scale != 1.0f; c++)
+            x[c] *= h->embed_scale;
         pipit_rope_table(t->rope_freqs, t->rope_magnitude, h->n_rot,
                          t->positions[i], turn);
         for (uint32_t j = 0; j < h->n_rot; j++)

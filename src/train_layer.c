@@ -133,7 +133,54 @@ static void turn(const pipit_train_part *part, pipit_train_floats q,
                             q.x + i * q.stride + (size_t)head * h->head_dim);
 }
 
+/* The norm of head i of a row, queries first; NULL where there is none. */
+static const float *norm_of_head(const pipit_train *t, uint32_t i) {
+    const pipit_layer *l = pipit_train_layer(t);
+    return i < t->model->h.n_heads ? l->attn_q_norm : l->attn_k_norm;
+}
+
+static uint32_t n_normed_heads(const pipit_train *t) {
+    const pipit_hparams *h = &t->model->h;
+    return h->arch->qk_norm
+               ? h->n_heads + pipit_train_layer(t)->params.n_kv_heads
+               : 0;
+}
+
+static void norm_heads(const pipit_train_part *part) {
+    const pipit_train *t = part->train;
+    const pipit_hparams *h = &t->model->h;
+    uint32_t n_heads = n_normed_heads(t), begin, end, dim = h->head_dim;
+    pipit_train_rows(part, &begin, &end);
+    for (uint32_t i = begin; i < end; i++) {
+        float *q = t->qkv + i * t->qkv_stride, *raw = t->raw + (q - t->qkv);
+        memcpy(raw, q, (size_t)n_heads * dim * sizeof *q);
+        for (size_t head = 0; head < n_heads; head++)
+            t->kernels->rms_norm(raw + head * dim,
+                                 norm_of_head(t, (uint32_t)head), dim,
+                                 h->norm_eps, q + head * dim);
+    }
+}
+
+/* dq and dk of normed heads to those of what came before. */
+static void norm_heads_back(const pipit_train_part *part) {
+    const pipit_train *t = part->train;
+    const pipit_hparams *h = &t->model->h;
+    uint32_t n_heads = n_normed_heads(t), begin, end, dim = h->head_dim;
+    float *dx = part->own->strips;
+    pipit_train_rows(part, &begin, &end);
+    for (uint32_t i = begin; i < end; i++)
+        for (size_t head = 0; head < n_heads; head++) {
+            size_t at = i * t->qkv_stride + head * dim;
+            memset(dx, 0, dim * sizeof *dx);
+            pipit_train_norm_back(t->raw + at,
+                                  norm_of_head(t, (uint32_t)head),
+                                  t->dqkv + at, dim, h->norm_eps, dx);
+            memcpy(t->dqkv + at, dx, dim * sizeof *dx);
+        }
+}
+
 static void forward_rope(const pipit_train_part *part) {
+    if (n_normed_heads(part->train) > 0) norm_heads(part);
     turn(part, rows_of(part->train).q, part->train->rope);
 }
 
@@ -197,7 +244,10 @@ static void forward_act(const pipit_train_part *part) {
         float *up = r.up.x + i * r.up.stride;
         if (t->keeps && pipit_train_is_kept(t)) keep_row(t, i, gate, up, n);
         memcpy(act, gate, n * sizeof *act);
-        t->kernels->silu_mul(act, up, n);
+        if (t->model->h.arch->gelu)
+            t->kernels->gelu_mul(act, up, n);
+        else
+            t->kernels->silu_mul(act, up, n);
     }
     quantize(part, &l->ffn_down, r.act);
     pipit_train_pair_in(part, PIPIT_TARGET_DOWN, 1, r.act);
@@ -268,9 +318,10 @@ static void back_act(const pipit_train_part *part) {
     uint32_t begin, end, n = pipit_train_layer(t)->params.n_ff;
     pipit_train_rows(part, &begin, &end);
     for (uint32_t i = begin; i < end; i++)
-        t->train_kernels->silu_back(r.gate.x + i * r.gate.stride,
-                                    r.up.x + i * r.up.stride,
-                                    r.dact.x + i * r.dact.stride, n);
+        (t->model->h.arch->gelu ? t->train_kernels->gelu_back
+                                : t->train_kernels->silu_back)(
+            r.gate.x + i * r.gate.stride, r.up.x + i * r.up.stride,
+            r.dact.x + i * r.dact.stride, n);
     pipit_train_pair_out_back(part, PIPIT_TARGET_GATE, r.gate);
     pipit_train_pair_out_back(part, PIPIT_TARGET_UP, r.up);
 }
@@ -302,6 +353,7 @@ static void back_output(const pipit_train_part *part) {
 static void back_rope(const pipit_train_part *part) {
     layer_rows r = rows_of(part->train);
     turn(part, r.dq, part->train->rope_back);
+    norm_heads_back(part);
     pipit_train_pair_out_back(part, PIPIT_TARGET_Q, r.dq);
     pipit_train_pair_out_back(part, PIPIT_TARGET_K, r.dk);
     pipit_train_pair_out_back(part, PIPIT_TARGET_V, r.dv);

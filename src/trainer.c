@@ -50,11 +50,11 @@ void pipit_training_defaults(pipit_training_options *out) {
 static pipit_status check_family(const pipit_model *m, pipit_error *error) {
     const pipit_hparams *h = &m->h;
     const pipit_arch *a = h->arch;
-    bool plain = !a->gelu && !a->qk_norm && !a->qk_norm_wide &&
+    bool plain = !a->qk_norm_wide && !a->qk_norm_last &&
                  !a->no_pre_norms && !a->post_norms && !a->sub_norms &&
                  !a->fused && !a->convolutions && h->n_experts == 0 &&
                  h->attn_softcap == 0 && h->logit_softcap == 0 &&
-                 h->embed_scale == 1 && h->residual_scale == 1 &&
+                 h->residual_scale == 1 &&
                  h->logit_scale == 1;
     if (plain) return PIPIT_OK;
     return pipit_fail(error, PIPIT_E_UNSUPPORTED, PIPIT_NO_OFFSET,

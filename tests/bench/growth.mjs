@@ -3,7 +3,10 @@
 // models, all Q4_0 with tied embeddings, random weights; written once.
 //
 //   node tests/bench/growth.mjs [--threads 1] [--sizes 15M,110M,135M,360M,1.1B]
-//                               [--folder FOLDER] [--write]
+//                               [--folder FOLDER] [--write] [--cpu]
+//
+// --cpu counts the time of the processor instead of the clock's, for a machine
+// with other work; with one thread only.
 import { createWriteStream, existsSync, mkdirSync, renameSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -22,6 +25,7 @@ const { values } = parseArgs({
         sizes: { type: "string", default: "15M,42M,110M,135M,360M,1.1B" },
         folder: { type: "string", default: join(tmpdir(), "pipit-growth") },
         write: { type: "boolean", default: false },
+        cpu: { type: "boolean", default: false },
     },
 });
 
@@ -110,6 +114,10 @@ async function write(name, path) {
     renameSync(passing, path);
 }
 
+/** Milliseconds. */
+const now = () =>
+    values.cpu ? process.cpuUsage().user / 1000 : performance.now();
+
 /** Tokens per second, medians of three; the first of each is thrown away.
  * @param {import("pipit").Model} model */
 async function measure(model) {
@@ -119,17 +127,17 @@ async function measure(model) {
     const decodes = [];
     for (let i = 0; i < 4; i++) {
         await session.rewind(0);
-        let since = performance.now();
+        let since = now();
         await session.eval(tokens);
-        prefills.push(128_000 / (performance.now() - since));
+        prefills.push(128_000 / (now() - since));
         await session.rewind(1);
         await session.sync(tokens.subarray(0, 1));
-        since = performance.now();
+        since = now();
         for await (const _ of session.generate({
             ...{ maxTokens: 24, temperature: 0, promptLookup: false },
             ignoreEndOfGeneration: true,
         }));
-        decodes.push(24_000 / (performance.now() - since));
+        decodes.push(24_000 / (now() - since));
     }
     const median = (/** @type {number[]} */ all) =>
         all.slice(1).sort((a, b) => a - b)[1] ?? NaN;

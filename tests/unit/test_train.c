@@ -140,8 +140,9 @@ static void run(pipit_trainer *trainer, pipit_training_kind kind) {
     CHECK(s == PIPIT_OK);
 }
 
-static void a_model_has_the_gradients_of_finite_differences(void) {
+static void check_model(const char *arch) {
     tiny_options small = tiny_defaults();
+    small.arch = arch;
     tiny t = tiny_open(&small);
     pipit_training_options o = options();
     pipit_trainer *trainer = trainer_of(&t, &o);
@@ -169,6 +170,11 @@ static void a_model_has_the_gradients_of_finite_differences(void) {
     free(gradient);
     pipit_trainer_close(trainer);
     tiny_close(&t);
+}
+
+static void models_have_the_gradients_of_finite_differences(void) {
+    const char *families[] = {"llama", "qwen2", "qwen3", "gemma"};
+    for (int i = 0; i < 4; i++) check_model(families[i]);
 }
 
 /* The state after three updates. */
@@ -312,7 +318,7 @@ static void gradients_are_clipped_and_decay(void) {
 
 int main(void) {
     CASE(rows_have_the_gradients_of_finite_differences);
-    CASE(a_model_has_the_gradients_of_finite_differences);
+    CASE(models_have_the_gradients_of_finite_differences);
     CASE(all_threads_and_kernels_give_the_same_bits);
     CASE(a_dropped_step_leaves_no_trace);
     CASE(impossible_options_are_named);

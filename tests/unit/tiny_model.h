@@ -52,6 +52,7 @@ static inline void tiny_add_layer(tiny_writer *w, uint32_t l) {
     uint64_t e = o->n_embd, d = o->n_heads ? e / o->n_heads : 4;
     uint64_t kv = o->n_kv_heads * d;
     bool gemma = o->arch && strncmp(o->arch, "gemma3", 6) == 0;
+    bool qk_norm = gemma || (o->arch && strcmp(o->arch, "qwen3") == 0);
     const struct {
         const char *name;
         uint64_t cols, rows;
@@ -61,8 +62,8 @@ static inline void tiny_add_layer(tiny_writer *w, uint32_t l) {
                {"attn_k", e, kv, true},
                {"attn_v", e, kv, true},
                {"attn_output", e, e, true},
-               {"attn_q_norm", d, 1, gemma},
-               {"attn_k_norm", d, 1, gemma},
+               {"attn_q_norm", d, 1, qk_norm},
+               {"attn_k_norm", d, 1, qk_norm},
                {"post_attention_norm", e, 1, gemma},
                {"ffn_norm", e, 1, true},
                {"ffn_gate", e, o->n_ff, true},
