@@ -33,7 +33,7 @@ const MESSAGE_TOKENS = 8;
 const FRAME = 128;
 
 /** An answer that comes is kept so often. */
-const SAVE_EVERY_MS = 700;
+const SAVE_EVERY_MS = 500;
 
 export class Conversation {
     #parts;
@@ -79,6 +79,12 @@ export class Conversation {
      */
     constructor(parts) {
         this.#parts = parts;
+        // The last moment that a page on a telephone may have.
+        document.addEventListener("visibilitychange", () => {
+            const record = this.#turns.at(-1)?.record;
+            if (document.hidden && this.isRunning && record)
+                void this.#keep(() => parts.store.saveTurn({ ...record }));
+        });
     }
 
     get isRunning() {
@@ -459,7 +465,7 @@ export class Conversation {
             ? chat.retry(options)
             : chat.send(prompt, options);
         let firstAt = 0;
-        let savedAt = startedAt;
+        let savedAt = 0;
         let n = 0;
         let text = "";
         for await (const piece of pieces) {

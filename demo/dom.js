@@ -30,13 +30,30 @@ export function element(tag, attributes = {}, ...children) {
 
 const SVG = "http://www.w3.org/2000/svg";
 
+/** The pictures of icons.svg in the page itself, so that showing one asks for
+ * nothing any more. */
+async function bringPictures() {
+    const text = await (await fetch("icons.svg")).text();
+    const parsed = new DOMParser().parseFromString(text, "image/svg+xml");
+    for (const symbol of parsed.querySelectorAll("symbol"))
+        symbol.id = `icon-${symbol.id}`;
+    const pictures = document.importNode(parsed.documentElement, true);
+    pictures.setAttribute("class", "pictures");
+    pictures.setAttribute("aria-hidden", "true");
+    document.body.append(pictures);
+}
+
+bringPictures().catch(() => {
+    // The page can be used without.
+});
+
 /** A picture of icons.svg, for the eye only. @param {string} name */
 export function icon(name) {
     const svg = document.createElementNS(SVG, "svg");
     svg.setAttribute("class", `icon ${name}`);
     svg.setAttribute("aria-hidden", "true");
     const use = document.createElementNS(SVG, "use");
-    use.setAttribute("href", `icons.svg#${name}`);
+    use.setAttribute("href", `#icon-${name}`);
     svg.append(use);
     return svg;
 }

@@ -215,7 +215,7 @@ export function writePrompt(task, question, sources, marks) {
 }
 
 /**
- * What was used, for the user.
+ * What was used, for the user. `total` is 0 where it does not matter.
  * @param {readonly Source[]} sources
  * @param {number} total passages that there were
  */
@@ -224,10 +224,13 @@ export function describeUse(sources, total) {
     if (files.length > 1)
         return `From ${sources.length} passages of ${files.length} documents`;
     const [name = "the document"] = files;
-    if (sources.length >= total) return `From all of ${name}`;
+    const n = sources.length;
+    if (total === 0)
+        return `From ${n === 1 ? "a passage" : `${n} passages`} of ${name}`;
+    if (n >= total) return `From all of ${name}`;
     const where = describePlaces(sources);
     return (
-        `From ${sources.length} of ${total} passages of ${name}` +
+        `From ${n} of ${total} passages of ${name}` +
         (where ? `: ${where}` : "")
     );
 }

@@ -29,6 +29,8 @@ async function readSuggested() {
         const response = await fetch("models/manifest.json");
         if (!response.ok) return fallback;
         const manifest = await response.json();
+        const link = document.querySelector("#api-link");
+        if (manifest.api) link?.removeAttribute("hidden");
         const isDefault = (/** @type {{ name: string }} */ { name }) =>
             name === manifest.default;
         return { ...fallback, ...manifest.models.find(isDefault) };
@@ -117,9 +119,14 @@ export class ModelPicker {
 
     async #showSuggested() {
         this.#suggested = await readSuggested();
+        await this.#showFacts();
+    }
+
+    async #showFacts() {
         const kept = await isKept(this.#suggested.name);
         const { title, description, size, contextLength, licence, here } =
             this.#suggested;
+        byId("load-default").textContent = kept ? "Open" : "Load the model";
         byId("default-name").textContent = title;
         byId("default-description").textContent = description;
         const facts = [
@@ -177,7 +184,10 @@ export class ModelPicker {
 
     /** Those on this device. @param {unknown} [inUse] the source of the one in use */
     async showKept(inUse) {
-        const list = await models.list().catch(() => []);
+        const all = await models.list().catch(() => []);
+        const { name } = this.#suggested;
+        const list = all.filter(({ source }) => source !== name);
+        void this.#showFacts();
         byId("kept").hidden = list.length === 0;
         byId("kept-models").replaceChildren(
             ...list.map(({ source, file, size }) => {

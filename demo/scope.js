@@ -304,7 +304,7 @@ export class Scope {
         const sources = task === "ask" ? some : inOrder(some);
         return {
             sources,
-            used: describeUse(sources, all.length || Infinity),
+            used: describeUse(sources, this.#library ? 0 : all.length),
             prompt: writePrompt(task, ask, sources, !isSmall),
         };
     }

@@ -47,11 +47,11 @@ export function plainWord(word) {
     return plain;
 }
 
-/** @param {string} word */
-const asked = (word) => {
+/** As it is looked for; null: it says nothing. @param {string} word */
+export function askedWord(word) {
     const plain = plainWord(word);
     return small.has(word.toLowerCase()) || small.has(plain) ? null : plain;
-};
+}
 
 const options = {
     idField: "id",
@@ -63,7 +63,7 @@ const options = {
 
 const searchOptions = {
     tokenize: wordsOf,
-    processTerm: asked,
+    processTerm: askedWord,
     boost: { place: 1.5, name: 1.2 },
     prefix: (/** @type {string} */ term) => term.length > 3,
     fuzzy: (/** @type {string} */ term) => (term.length > 5 ? 0.2 : false),

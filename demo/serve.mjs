@@ -11,6 +11,7 @@ import { extname, join, resolve, sep } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { apiFolder, apiPolicy, buildApi, hasApi } from "./api.mjs";
 import { exportSite, serviceWorker, vendored } from "./shell.mjs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
@@ -102,7 +103,7 @@ async function findFile(pathname, { page, pipit, models }) {
         return undefined;
     }
     const [, first = "", ...rest] = path.split("/");
-    const mounts = new Map(Object.entries({ pipit, models }));
+    const mounts = new Map(Object.entries({ pipit, models, api: apiFolder }));
     const mounted = mounts.get(first);
     const names = mounted ? rest : [first || "index.html", ...rest];
     const wrong = /^$|^\.|[\0\\]/;
@@ -160,6 +161,7 @@ async function manifestFor(folders) {
         const found = await findFile(`/models/${model.file}`, folders);
         model.here = found?.facts.size === model.size;
     }
+    manifest.api = await hasApi();
     return JSON.stringify(manifest);
 }
 
@@ -234,6 +236,8 @@ async function answer(request, response, folders) {
         response.setHeader("Content-Type", contentTypes[".js"] ?? "");
         return void response.end(await serviceWorker(folders));
     }
+    if (pathname.startsWith("/api/"))
+        response.setHeader("Content-Security-Policy", apiPolicy);
     const found = await findFile(pathname, folders);
     if (found) return sendFile(request, response, found);
     return sendText(response, 404, "there is no such file");
@@ -310,6 +314,7 @@ async function main(args) {
     if (values.export !== undefined) {
         const page = resolve(here);
         const sources = { page, pipit: packageFolder, manifest: manifestFile };
+        await buildApi();
         return exportSite(sources, resolve(values.export));
     }
     const isolation = !values["no-isolation"];

@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { cp, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { apiFolder, hasApi } from "./api.mjs";
 
 /** @typedef {{ page: string, pipit: string }} Sources */
 
@@ -119,6 +120,13 @@ export async function exportSite(sources, folder) {
         await cp(from, join(folder, file));
     }
     await mkdir(join(folder, "models"), { recursive: true });
-    await cp(sources.manifest, join(folder, "models/manifest.json"));
+    const manifest = JSON.parse(await readFile(sources.manifest, "utf8"));
+    manifest.api = await hasApi();
+    if (manifest.api)
+        await cp(apiFolder, join(folder, "api"), { recursive: true });
+    await writeFile(
+        join(folder, "models/manifest.json"),
+        JSON.stringify(manifest),
+    );
     await writeFile(join(folder, "sw.js"), await serviceWorker(sources));
 }

@@ -188,16 +188,16 @@ export class Stats {
         byId("evidence").classList.toggle("some", n > 0);
         const time = since.toLocaleTimeString();
         const seen = countsWorkers
-            ? `the service worker, through which every request of this page ` +
-              `and of its engine goes, ${counts.serviceWorker}`
-            : "the service worker does not run here, so requests of the " +
-              "engine's worker are not counted";
+            ? `${counts.serviceWorker} through the service worker, which ` +
+              "sees those of the engine too"
+            : "the service worker does not run here, so those of the " +
+              "engine are not counted";
         const words = [
             element(
                 "p",
                 {},
-                `Since the model was ready at ${time} the browser's list of ` +
-                    `resources has ${counts.page} sent to a network; ${seen}.`,
+                `Since the model was ready at ${time}: ${counts.page} in the ` +
+                    `browser's own list of what the page fetched; ${seen}.`,
             ),
             element(
                 "p",

@@ -27,17 +27,22 @@ function isolated({ body, status, statusText, headers: given }) {
     return new Response(body, { status, statusText, headers });
 }
 
-/** The modules that pages with threads will run here: to answer, and to teach. */
+/** The modules that pages may run here, to answer and to teach: with relaxed
+ * SIMD come threads; without it, in WebKit, some have none even in an isolated
+ * page. */
 function modulesHere() {
     /* (func (result v128) two splats, i16x8.relaxed_dot_i8x16_i7x16_s) */
     const relaxed = Uint8Array.of(
         ...[0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0],
         ...[10, 15, 1, 13, 0, 65, 1, 253, 15, 65, 2, 253, 15, 253, 146, 2, 11],
     );
-    const arithmetic = WebAssembly.validate(relaxed) ? "relaxed" : "simd128";
-    return ["pipit", "pipit-train"].map(
-        (name) => `pipit/${name}-${arithmetic}-mt.wasm`,
-    );
+    const kinds = WebAssembly.validate(relaxed)
+        ? ["relaxed-mt"]
+        : ["simd128-mt", "simd128"];
+    return kinds.flatMap((kind) => [
+        `pipit/pipit-${kind}.wasm`,
+        `pipit/pipit-train-${kind}.wasm`,
+    ]);
 }
 
 /** @param {string} path */

@@ -1,6 +1,6 @@
 // A document as text, opened at a passage.
 import { byId, element } from "./dom.js";
-import { plainWord, wordsOf } from "./search-index.js";
+import { askedWord, plainWord, wordsOf } from "./search-index.js";
 
 /** Passages around the one that is shown, so that a book opens at once. */
 const AROUND = 60;
@@ -42,7 +42,9 @@ export class Viewer {
      */
     async open(source, question = "") {
         const found = await this.#documents.get(source.document);
-        const words = new Set(wordsOf(question).map(plainWord));
+        const words = new Set(
+            wordsOf(question).flatMap((word) => askedWord(word) ?? []),
+        );
         this.#title.textContent = source.name;
         if (found) this.#show(found.passages, source.n, words);
         else {

@@ -260,8 +260,8 @@ static void evaluate(pipit_generation *const *all, size_t n,
     if (first == n) return;
     for (size_t i = 0; i < n; i++) {
         size_t at = (first + i) % n;
-        pipit_session *session = all[at]->session;
         if (statuses[at] != PIPIT_PENDING) continue;
+        pipit_session *session = all[at]->session;
         pipit_session_join(all[first]->session, session);
         all[at]->n_waited =
             pipit_session_in_batch(session) ? 0 : all[at]->n_waited + 1;

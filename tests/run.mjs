@@ -149,6 +149,12 @@ const findChromium = () =>
 /** @returns {Promise<Counts>} */
 async function browserTests() {
     await wantPackage(findChromium() !== undefined, "chromium");
+    const { debianPackages, findPrograms } =
+        await import("./browser/drivers.mjs");
+    const found = findPrograms();
+    for (const name of /** @type {const} */ (["firefox", "webkit"]))
+        for (const wanted of debianPackages[name])
+            await wantPackage(found[name] !== undefined, wanted);
     if (findChromium() !== undefined) return nodeTests("tests/browser");
     console.log("no Chromium: set CHROMIUM to its path");
     return process.env.CI ? oneFailed() : { ...none(), skipped: 1 };
@@ -252,7 +258,7 @@ const parts = [
     },
     {
         name: "browser",
-        title: "browser: package and page in Chromium",
+        title: "browser: package and page in Chromium, Firefox, WebKit",
         needs: "model",
         run: browserTests,
     },

@@ -187,7 +187,7 @@ export interface CallTable {
     ];
     trainState: [Record<string, never>, Float32Array];
     trainRestore: [{ state: Float32Array; updates: number }, void];
-    trainWrite: [{ notes: readonly (readonly [string, string])[] }, Uint8Array];
+    trainWrite: [{ notes: readonly (readonly [string, string])[] }, Uint8Array<ArrayBuffer>];
     trainClose: [Record<string, never>, void];
 }
 

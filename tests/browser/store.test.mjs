@@ -6,6 +6,7 @@ import { basename } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { impatient, startBadServer } from "../tools/bad-server.mjs";
 import {
+    endless,
     openPage,
     realModel,
     testPages,
@@ -228,6 +229,26 @@ describe("the store in Chromium", { skip: withoutBrowser }, () => {
         assert.deepEqual(await call(page, "list"), []);
         assert.equal(await load(page, source), "");
         assert.equal((await call(page, "pull", [source])).size, body.length);
+    });
+
+    test("cache: a block that was evicted is fetched again", async (t) => {
+        await writeTiny("blocks.gguf", { ...endless, layers: 8 });
+        const { page, url } = await open(t);
+        const source = `${url}models/blocks.gguf`;
+        const query = "without=opfs";
+        const { size } = await call(page, "pull", [source], query);
+        assert.ok(size > 4 << 20, "it has two blocks");
+        await page.evaluate(async () => {
+            const cache = await caches.open("pipit-models");
+            for (const request of await cache.keys())
+                if (request.url.endsWith("/0")) await cache.delete(request);
+        });
+        assert.equal(await call(page, "has", [source], query), false);
+        assert.equal(await load(page, source), ""); // from the server
+        const again = await call(page, "pull", [source], query);
+        assert.equal(again.size, size);
+        assert.equal(await call(page, "has", [source], query), true);
+        assert.equal(await load(page, source), "");
     });
 
     test("what would not fit is refused before it is fetched", async (t) => {

@@ -123,6 +123,11 @@ describe("the page that teaches", { skip: withoutBrowser }, () => {
         );
         const taught = await page.locator("#answer-taught").innerText();
         assert.deepEqual(await violations(page), []);
+        await page.setViewportSize({ width: 320, height: 700 });
+        const width = await page.evaluate(
+            () => document.documentElement.scrollWidth,
+        );
+        assert.equal(width, 320);
 
         const [download] = await Promise.all([
             page.waitForEvent("download"),

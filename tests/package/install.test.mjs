@@ -9,15 +9,14 @@ import { before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { node24 } from "../tools/node24.mjs";
-import { installPacked, scratchFolder } from "../tools/packed.mjs";
+import { installPacked, useFolder } from "../tools/packed.mjs";
 import { tinyModel } from "../tools/tiny-model.mjs";
 
 const execute = promisify(execFile);
 const given = fileURLToPath(new URL("installed/", import.meta.url));
 
-let folder = "";
-before(async (t) => {
-    folder = await scratchFolder(/** @type {any} */ (t));
+const folder = useFolder();
+before(async () => {
     await installPacked(folder);
     for (const name of ["try.mjs", "use.ts"])
         await copyFile(join(given, name), join(folder, name));

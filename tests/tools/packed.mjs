@@ -1,8 +1,10 @@
 // The package as its users get it: packed, and installed in a folder of theirs.
 import { execFile } from "node:child_process";
-import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdtempSync, rmSync } from "node:fs";
+import { mkdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { after } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
@@ -61,10 +63,10 @@ export async function installPacked(folder, file) {
     return folder;
 }
 
-/** A folder for a test's files, removed when it ends.
- * @param {{ after(work: () => Promise<void>): void }} t */
-export async function scratchFolder(t) {
-    const folder = await mkdtemp(join(tmpdir(), "pipit-package-"));
-    t.after(() => rm(folder, { recursive: true, force: true }));
+/** A folder for the tests of a file or a suite; to be called where they are
+ * described. @returns {string} */
+export function useFolder() {
+    const folder = mkdtempSync(join(tmpdir(), "pipit-package-"));
+    after(() => rmSync(folder, { recursive: true, force: true }));
     return folder;
 }

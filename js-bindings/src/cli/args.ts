@@ -81,6 +81,7 @@ const options = {
     sessions: { type: "string", help: "serve: answers at a time, 2" },
     queue: { type: "string", help: "serve: requests that may wait, 64" },
     "max-request": { type: "string", help: "serve: bytes of one, 4194304" },
+    patience: { type: "string", help: "serve: seconds for slow clients, 60" },
     json: { type: "boolean", help: "machine-readable output" },
     quiet: { type: "boolean", short: "q", help: "no progress, no notes" },
     help: { type: "boolean", short: "h", help: "this text" },

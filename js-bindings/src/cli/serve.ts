@@ -14,6 +14,7 @@ export async function serve(args: Args, signal: AbortSignal): Promise<void> {
     const sessions = numberOf(values, "sessions", 1, 64);
     const queue = numberOf(values, "queue", 0, 1024);
     const maxRequest = numberOf(values, "max-request", 1, 1024 * MIB);
+    const patience = numberOf(values, "patience", 1, 86400) ?? 60;
     const apiKey = values["api-key"] ?? process.env["PIPIT_API_KEY"];
     const model = await openModel(args, signal);
     const local = createOpenAI(model, {
@@ -24,12 +25,15 @@ export async function serve(args: Args, signal: AbortSignal): Promise<void> {
         apiKey: apiKey || undefined,
         maxRequest: maxRequest ?? 4 * MIB,
         graceMs: 10_000,
+        patienceMs: 1000 * patience,
     });
     const stopped = new Promise<void>((resolve) => {
         process.once("SIGTERM", resolve);
         signal.addEventListener("abort", () => resolve(), { once: true });
     });
     process.stdout.write(`${await server.start()}\n`);
+    if (!server.isLocal && !apiKey && !values.quiet)
+        note("whoever reaches this port may ask: --api-key would say who");
     if (!values.quiet)
         note(dim(`the model's name is "${local.model}"; Ctrl-C stops`));
     await stopped;

@@ -133,7 +133,7 @@ export class TrainerHandle {
     }
 
     /** The adapter as a GGUF file. */
-    write(notes: readonly (readonly [string, string])[]): Uint8Array {
+    write(notes: readonly (readonly [string, string])[]): Uint8Array<ArrayBuffer> {
         this.#throwIfBusy();
         const { x, heap, out, error } = this.#instance;
         const encoder = new TextEncoder();
@@ -164,7 +164,7 @@ export class TrainerHandle {
             return heap.slot(out);
         };
         const bytes = write(0 as Bytes, 0);
-        return heap.scratch<Bytes, Uint8Array>(bytes, (block) => {
+        return heap.scratch<Bytes, Uint8Array<ArrayBuffer>>(bytes, (block) => {
             write(block, bytes);
             return heap.copy(block, bytes);
         });

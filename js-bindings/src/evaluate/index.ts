@@ -21,6 +21,10 @@ export type { TrainingExample } from "../train/types.js";
 
 /** Tokens that a generated answer may have more than the longest expected. */
 const MORE = 8;
+/** Sessions at work: their answers are steps of several. */
+const SESSIONS = 4;
+/** Of all their contexts. */
+const POSITIONS = 8192;
 
 /**
  * Puts every example to every candidate: how likely the expected answers are,
@@ -101,62 +105,84 @@ async function examine(
     const room =
         generate === false ? 0 : (generate.maxTokens ?? longestAnswer + MORE);
     const longest = Math.max(...sequences.map(({ tokens }) => tokens.length));
-    const session = await model.createSession({
-        contextLength: Math.min(model.contextLength, longest + room + 1),
-        adapters,
-        signal,
-    });
+    const contextLength = Math.min(model.contextLength, longest + room + 1);
     const startedAt = performance.now();
-    const judged: JudgedExample[] = [];
-    let loss = 0;
-    let tokens = 0;
-    try {
-        const examinee = new Examinee(
-            model,
-            session,
-            generate === false ? undefined : generate,
-            room,
-            (answer, expected) => isHopeless(metric, answer, expected),
-            signal,
-        );
-        for (const [index, sequence] of sequences.entries()) {
-            const said = await examinee.ask(sequence);
-            loss += said.loss;
-            tokens += said.count;
-            const { expected } = said;
-            const { text: answer = "", finished = false } = said.answer ?? {};
-            const { score, fields } =
-                said.answer === undefined
-                    ? { score: NaN, fields: undefined }
-                    : await named(index, () =>
-                          judge(metric, answer, expected, examples[index]!),
-                      );
-            const own = said.loss / said.count;
-            judged.push({
-                ...{ index, expected, answer, finished, score, fields },
-                loss: own,
-            });
-            clock.done++;
-            await options.onProgress?.({
-                name,
-                done: clock.done,
-                total: clock.total,
-                accuracy: mean(judged.map((one) => one.score)),
-                secondsLeft: clock.secondsLeft,
-            });
+    const judged: (JudgedExample & { readonly count: number })[] = [];
+    const waiting = sequences.keys();
+    let failed = false;
+
+    const put = async (examinee: Examinee, index: number) => {
+        const said = await examinee.ask(sequences[index]!);
+        const { expected, count } = said;
+        const { text: answer = "", finished = false } = said.answer ?? {};
+        const { score, fields } =
+            said.answer === undefined
+                ? { score: NaN, fields: undefined }
+                : await named(index, () =>
+                      judge(metric, answer, expected, examples[index]!),
+                  );
+        judged.push({
+            ...{ index, expected, answer, finished, score, fields, count },
+            loss: said.loss / count,
+        });
+        clock.done++;
+        await options.onProgress?.({
+            name,
+            done: clock.done,
+            total: clock.total,
+            accuracy: mean(judged.map((one) => one.score)),
+            secondsLeft: clock.secondsLeft,
+        });
+    };
+    /** One session, that takes the next example until there is none. */
+    const work = async () => {
+        const session = await model.createSession({
+            ...{ contextLength, adapters, signal },
+        });
+        try {
+            const examinee = new Examinee(
+                model,
+                session,
+                generate === false ? undefined : generate,
+                room,
+                (answer, expected) => isHopeless(metric, answer, expected),
+                signal,
+            );
+            for (const index of waiting) {
+                if (failed) break;
+                await put(examinee, index);
+            }
+        } catch (failure) {
+            failed = true;
+            throw failure;
+        } finally {
+            await session.close();
         }
-    } finally {
-        await session.close();
-    }
+    };
+    const workers = Math.min(
+        sequences.length,
+        Math.max(1, Math.min(SESSIONS, Math.floor(POSITIONS / contextLength))),
+    );
+    const ends = await Promise.allSettled(
+        Array.from({ length: workers }, work),
+    );
+    for (const end of ends) if (end.status === "rejected") throw end.reason;
+    if (signal?.aborted)
+        throw new PipitError("aborted", "aborted", { cause: signal.reason });
+    judged.sort((x, y) => x.index - y.index);
+    const tokens = judged.reduce((sum, { count }) => sum + count, 0);
+    const loss =
+        judged.reduce((sum, one) => sum + one.loss * one.count, 0) / tokens;
+    const all = judged.map(({ count, ...one }) => one);
     return {
         name,
-        accuracy: mean(judged.map(({ score }) => score)),
-        fields: byField(judged),
-        loss: loss / tokens,
-        perplexity: Math.exp(loss / tokens),
+        accuracy: mean(all.map(({ score }) => score)),
+        fields: byField(all),
+        loss,
+        perplexity: Math.exp(loss),
         seconds: (performance.now() - startedAt) / 1000,
-        examples: judged,
-        wrong: judged.filter(({ score }) => score < 1),
+        examples: all,
+        wrong: all.filter(({ score }) => score < 1),
     };
 }
 

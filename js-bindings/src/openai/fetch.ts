@@ -5,10 +5,10 @@ import { ChunkStream } from "./stream.js";
 
 const encoder = new TextEncoder();
 
-const json = (value: unknown, status = 200) =>
+const json = (value: unknown, status = 200, headers = {}) =>
     new Response(JSON.stringify(value), {
         status,
-        headers: { "content-type": "application/json" },
+        headers: { "content-type": "application/json", ...headers },
     });
 
 export function errorBody(cause: unknown): {
@@ -30,14 +30,20 @@ const isAborted = (cause: unknown, signal: AbortSignal) =>
 const abortError = (signal: AbortSignal): unknown =>
     (signal.reason as unknown) ?? new DOMException("aborted", "AbortError");
 
-/** Server-sent events; an error half way is an event too. */
-function events(stream: ChunkStream<unknown>, signal: AbortSignal): Response {
+/** Server-sent events, once there is one: what fails before it has a status of
+ * its own. An error half way is an event too. */
+async function events(
+    stream: ChunkStream<unknown>,
+    signal: AbortSignal,
+): Promise<Response> {
     const chunks = stream[Symbol.asyncIterator]();
+    let first: IteratorResult<unknown, void> | undefined = await chunks.next();
     const event = (text: string) => encoder.encode(`data: ${text}\n\n`);
     const body = new ReadableStream<Uint8Array>({
         async pull(controller) {
             try {
-                const next = await chunks.next();
+                const next = first ?? (await chunks.next());
+                first = undefined;
                 const text = next.done ? "[DONE]" : JSON.stringify(next.value);
                 controller.enqueue(event(text));
                 if (next.done) controller.close();
@@ -60,6 +66,15 @@ function events(stream: ChunkStream<unknown>, signal: AbortSignal): Response {
         "cache-control": "no-cache",
     };
     return new Response(body, { headers });
+}
+
+function decoded(text: string): string {
+    try {
+        return decodeURIComponent(text);
+    } catch (cause) {
+        const message = `${text} is no part of an address`;
+        throw new OpenAIError(400, { message, param: "model" }, { cause });
+    }
 }
 
 async function readBody(request: Request): Promise<unknown> {
@@ -87,15 +102,18 @@ async function reply(client: Client, request: Request): Promise<Response> {
             message: `${request.method} ${pathname}: not offered`,
             code: "not_found",
         });
-    if (request.method !== method)
-        throw new OpenAIError(405, { message: `${pathname} takes ${method}` });
+    if (request.method !== method) {
+        const message = `${pathname} takes ${method}`;
+        const { body } = errorBody(new OpenAIError(405, { message }));
+        return json(body, 405, { allow: method });
+    }
     if (route.startsWith("models")) {
         const model = {
             ...{ id: client.name, object: "model" },
             ...{ created: 0, owned_by: "pipit" },
         };
         if (route === "models") return json({ object: "list", data: [model] });
-        const asked = decodeURIComponent(route.slice("models/".length));
+        const asked = decoded(route.slice("models/".length));
         client.checkModel({ model: asked });
         return json(model);
     }

@@ -47,6 +47,8 @@ export class SessionPool {
     readonly #options: PoolOptions;
     readonly #slots: Slot[] = [];
     readonly #waiting: (() => void)[] = [];
+    /** Whose turn it is, and who has not yet taken it. */
+    #woken = 0;
     #opening = 0;
     #clock = 0;
     #contextLength: Promise<number> | undefined;
@@ -77,7 +79,8 @@ export class SessionPool {
 
     /** Waits for a session, in the order of asking. */
     async lease(tokens: Uint32Array, signal: AbortSignal): Promise<Lease> {
-        let slot = this.#waiting.length === 0 && (await this.#choose(tokens));
+        const isFirst = this.#waiting.length === 0 && this.#woken === 0;
+        let slot = isFirst && (await this.#choose(tokens));
         while (!slot) {
             await this.#turn(signal);
             try {
@@ -85,6 +88,8 @@ export class SessionPool {
             } catch (cause) {
                 this.#waiting.shift()?.();
                 throw cause;
+            } finally {
+                this.#woken--;
             }
         }
         return this.#leased(slot);
@@ -163,6 +168,7 @@ export class SessionPool {
         return new Promise((resolve, reject) => {
             const wake = () => {
                 signal.removeEventListener("abort", leave);
+                this.#woken++;
                 resolve();
             };
             const leave = () => {

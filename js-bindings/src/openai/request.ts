@@ -36,6 +36,11 @@ const ofChat = [
     ...[...common, "messages", "max_completion_tokens", "top_logprobs"],
     "chat_template_kwargs",
 ];
+/** Options of the rendering, which are no variables of a template. */
+const ofRendering = [
+    ...["template", "tools", "addGenerationPrompt", "continueFinalMessage"],
+    ...["signal", "now", "workerUrl", "messages", "bos_token", "eos_token"],
+];
 const ofCompletion = [...common, "prompt"];
 
 /** Keys that are not offered, and the values with which they say nothing. */
@@ -63,8 +68,10 @@ function checkKeys(body: unknown, known: readonly string[]): Body {
     for (const [key, value] of Object.entries(body)) {
         if (value === undefined || value === null || known.includes(key))
             continue;
-        if (harmless[key]?.(value)) continue;
-        if (key in harmless)
+        // Own keys: a body may have one that every object inherits.
+        const isHarmless = Object.hasOwn(harmless, key) && harmless[key];
+        if (isHarmless && isHarmless(value)) continue;
+        if (isHarmless)
             refuse(key, "not offered by this model", "unsupported_parameter");
         refuse(key, "unknown or not offered", "unsupported_parameter");
     }
@@ -225,6 +232,9 @@ export function wantedChat(given: unknown): WantedChat {
         return refuse("messages", "must be a list of at least one message");
     if (variables !== undefined && variables !== null && !isObject(variables))
         return refuse("chat_template_kwargs", "must be an object");
+    for (const key of ofRendering)
+        if (isObject(variables) && Object.hasOwn(variables, key))
+            refuse(`chat_template_kwargs.${key}`, "not offered");
     const logprobs = boolean(body, "logprobs");
     const top = number(body, "top_logprobs", 0, 20, true);
     if (top !== undefined && !logprobs)

@@ -3,7 +3,7 @@
 import { loadModel, PipitError } from "../index.js";
 import { models } from "../store/models.js";
 import type { Model, ModelSource } from "../types.js";
-import { failure } from "./input.js";
+import { failure, notSupported } from "./input.js";
 
 export type Availability =
     "unavailable" | "downloadable" | "downloading" | "available";
@@ -36,9 +36,13 @@ export async function availabilityOf(
     if (loaded.has(String(source))) return "available";
     try {
         return (await models.has(source)) ? "available" : "downloadable";
-    } catch {
-        // A path (Node): loadModel says whether it is one.
-        return "available";
+    } catch (cause) {
+        const code = cause instanceof PipitError ? cause.code : "";
+        // A path, perhaps (Node): loadModel says whether it is one.
+        const isNone =
+            code === "invalid-argument" ||
+            (code === "not-found" && typeof process === "undefined");
+        return isNone ? "unavailable" : "available";
     }
 }
 
@@ -68,8 +72,11 @@ async function open(
     onShare: OnShare,
     signal: AbortSignal | undefined,
 ): Promise<Model> {
-    if (storable(source) && (await availabilityOf(source)) !== "available")
-        await pull(source, onShare, signal);
+    if (storable(source)) {
+        const found = await availabilityOf(source);
+        if (found === "unavailable") throw notSupported(`no model ${source}`);
+        if (found !== "available") await pull(source, onShare, signal);
+    }
     return loadModel(source, { signal });
 }
 

@@ -23,44 +23,101 @@ export interface ServeOptions {
     readonly maxRequest: number;
     /** Milliseconds that answers have to end in when the server stops. */
     readonly graceMs: number;
+    /** Milliseconds that a client may take to send a request, or to take what
+     * it was sent. */
+    readonly patienceMs: number;
 }
 
 const loopback = ["localhost", "127.0.0.1", "::1"];
 
 const digest = (text: string) => createHash("sha256").update(text).digest();
 
-async function readBody(
+/** By events: leaving a loop over the request would close its connection, and
+ * with it the way for saying why. */
+function readBody(
     request: IncomingMessage,
     most: number,
 ): Promise<Uint8Array<ArrayBuffer>> {
-    const tooLarge = () =>
-        new OpenAIError(413, {
-            message: `the request is larger than ${most} bytes`,
-            code: "request_too_large",
-        });
-    if (Number(request.headers["content-length"] ?? 0) > most) throw tooLarge();
-    const parts: Uint8Array[] = [];
-    let size = 0;
-    for await (const part of request as AsyncIterable<Uint8Array>) {
-        size += part.length;
-        if (size > most) throw tooLarge();
-        parts.push(part);
-    }
-    return new Uint8Array(Buffer.concat(parts));
+    return new Promise((resolve, reject) => {
+        const parts: Uint8Array[] = [];
+        let size = Number(request.headers["content-length"] ?? 0);
+        const refuse = () => {
+            request.off("data", take).pause();
+            const message = `the request is larger than ${most} bytes`;
+            reject(
+                new OpenAIError(413, { message, code: "request_too_large" }),
+            );
+        };
+        const take = (part: Uint8Array) => {
+            size += part.length;
+            if (size > most) refuse();
+            else parts.push(part);
+        };
+        if (size > most) return refuse();
+        size = 0;
+        request.on("data", take);
+        request.once("end", () =>
+            resolve(new Uint8Array(Buffer.concat(parts))),
+        );
+        request.once("error", reject);
+        request.once("close", () => reject(new Error("the client left")));
+    });
 }
 
-/** Writes no faster than the other end reads. */
-async function send(reply: Response, response: ServerResponse): Promise<void> {
+/** Reads on past what is refused, within limits: a client that still writes when
+ * its connection closes would never see why. */
+async function discard(
+    request: IncomingMessage,
+    most: number,
+    ms: number,
+): Promise<void> {
+    if (request.complete || request.destroyed) return;
+    await new Promise<void>((resolve) => {
+        let left = most;
+        const timer = setTimeout(resolve, ms);
+        const end = () => {
+            clearTimeout(timer);
+            resolve();
+        };
+        request.on("data", (part: Uint8Array) => {
+            left -= part.length;
+            if (left < 0) end();
+        });
+        request.once("end", end).once("close", end).once("error", end);
+        request.resume();
+    });
+}
+
+/** Until the other end has taken what was written; false if it does not. */
+const taken = (response: ServerResponse, ms: number): Promise<boolean> =>
+    new Promise((resolve) => {
+        const end = (fine: boolean) => {
+            clearTimeout(timer);
+            response.off("drain", drained).off("close", closed);
+            resolve(fine);
+        };
+        const drained = () => end(true);
+        const closed = () => end(false);
+        const timer = setTimeout(closed, ms);
+        response.on("drain", drained).on("close", closed);
+    });
+
+/** Writes no faster than the other end reads, and gives up on one that does not:
+ * it would keep a session from others. */
+async function send(
+    reply: Response,
+    response: ServerResponse,
+    patienceMs: number,
+): Promise<void> {
     response.writeHead(reply.status, Object.fromEntries(reply.headers));
-    for await (const part of reply.body ?? [])
-        if (!response.write(part) && !response.destroyed)
-            await new Promise<void>((resolve) => {
-                const go = () => {
-                    response.off("drain", go).off("close", go);
-                    resolve();
-                };
-                response.on("drain", go).on("close", go);
-            });
+    for await (const part of reply.body ?? []) {
+        if (response.destroyed) return;
+        if (response.write(part)) continue;
+        if (!(await taken(response, patienceMs))) {
+            response.destroy();
+            return;
+        }
+    }
     response.end();
 }
 
@@ -75,9 +132,19 @@ export class OpenAIServer {
     constructor(answers: typeof fetch, options: ServeOptions) {
         this.#fetch = answers;
         this.#options = options;
-        this.#server = createServer((request, response) => {
-            void this.#serve(request, response);
-        });
+        const { patienceMs } = options;
+        this.#server = createServer(
+            {
+                ...{ requestTimeout: patienceMs, headersTimeout: patienceMs },
+                connectionsCheckingInterval: Math.min(patienceMs, 5000),
+            },
+            (request, response) => void this.#serve(request, response),
+        );
+    }
+
+    /** Whether only this machine can ask. */
+    get isLocal(): boolean {
+        return loopback.includes(this.#options.host);
     }
 
     /** @returns the base address for clients */
@@ -116,6 +183,11 @@ export class OpenAIServer {
         // Before its end: nobody reads the answer any more.
         response.once("close", () => running.abort());
         try {
+            if (this.#stopping)
+                throw new OpenAIError(503, {
+                    message: "the server stops",
+                    code: "stopping",
+                });
             this.#allow(request, response);
             if (request.method === "OPTIONS" && this.#options.cors) {
                 response.writeHead(204).end();
@@ -123,7 +195,7 @@ export class OpenAIServer {
             }
             await this.#answer(request, response, running.signal);
         } catch (cause) {
-            this.#fail(response, cause);
+            await this.#fail(request, response, cause);
         } finally {
             this.#running.delete(running);
             if (this.#stopping && this.#running.size === 0)
@@ -132,11 +204,11 @@ export class OpenAIServer {
     }
 
     #allow(request: IncomingMessage, response: ServerResponse): void {
-        const { host, cors, apiKey } = this.#options;
+        const { cors, apiKey } = this.#options;
         const named = request.headers.host?.replace(/:\d+$/, "") ?? "";
         const bare = named.replace(/^\[|\]$/g, "").toLowerCase();
         // A page whose own name was pointed at this machine.
-        if (loopback.includes(host) && !loopback.includes(bare))
+        if (this.isLocal && !loopback.includes(bare))
             throw new OpenAIError(403, {
                 message: "this server answers to the name localhost only",
             });
@@ -148,6 +220,13 @@ export class OpenAIServer {
             );
             response.setHeader("access-control-allow-methods", "GET, POST");
             if (cors !== "*") response.setHeader("vary", "origin");
+            // Asked by pages of the internet for a server of this machine.
+            const network = "access-control-request-private-network";
+            if (request.headers[network] === "true")
+                response.setHeader(
+                    "access-control-allow-private-network",
+                    "true",
+                );
         }
         if (apiKey === undefined || request.method === "OPTIONS") return;
         const given = request.headers.authorization ?? "";
@@ -183,16 +262,22 @@ export class OpenAIServer {
             signal,
             ...(body && { body }),
         });
-        await send(reply, response);
+        await send(reply, response, this.#options.patienceMs);
     }
 
-    #fail(response: ServerResponse, cause: unknown): void {
+    async #fail(
+        request: IncomingMessage,
+        response: ServerResponse,
+        cause: unknown,
+    ): Promise<void> {
         if (response.headersSent || response.destroyed) {
             response.destroy();
             return;
         }
         const { status, body } = errorBody(cause);
-        // What is left of a body that was not read is not worth reading.
+        const { maxRequest, patienceMs } = this.#options;
+        await discard(request, 16 * maxRequest, Math.min(patienceMs, 5000));
+        if (response.destroyed) return;
         response.writeHead(status, {
             "content-type": "application/json",
             connection: "close",

@@ -71,9 +71,11 @@ async function openCached(id: string): Promise<ByteSource | undefined> {
     const text = await cache.match(addressOf(`${id}.json`));
     const record = parseRecord(await text?.text());
     if (!record) return undefined;
-    const last = Math.ceil(record.size / BLOCK) - 1;
-    const end = await cache.match(addressOf(record.data, last));
-    return end && blockSource(cache, record);
+    // A browser may have cleared some of the blocks.
+    const there = new Set((await cache.keys()).map(({ url }) => url));
+    for (let i = 0; i * BLOCK < record.size; i++)
+        if (!there.has(addressOf(record.data, i))) return undefined;
+    return blockSource(cache, record);
 }
 
 export async function openStored(key: string): Promise<ByteSource> {

@@ -96,7 +96,7 @@ export interface TrainingOptions {
 
 export interface TrainingEnd {
     /** A GGUF file that llama.cpp loads too. */
-    readonly bytes: Uint8Array;
+    readonly bytes: Uint8Array<ArrayBuffer>;
     /** Of each step. */
     readonly losses: readonly number[];
     /** Of each epoch. */

@@ -94,6 +94,13 @@ withModel("create: NetworkError where the download fails", async (place) => {
         "no model at the address",
     );
 });
+withModel("create: NotSupportedError where there is no model", async (at) => {
+    const model = "hf:no address";
+    const state = await at.LanguageModel.availability({ model });
+    equal(state, "unavailable", "availability");
+    const create = () => at.LanguageModel.create({ model });
+    await rejects(create, dom("NotSupportedError"), "create");
+});
 withModel("create: aborted meanwhile, its reason and no event", async (at) => {
     const { LanguageModel } = at;
     const model = await at.address();
