@@ -60,7 +60,7 @@
 /* Those that are quicker two or four at a time in registers than from a tile,
  * and common enough to be worth the bytes. */
 #define FEW_TYPES(CASE)                                                     \
-    CASE(Q4_0) CASE(Q4_1) CASE(Q8_0) CASE(Q4_K) CASE(IQ4_NL)
+    CASE(Q4_0) CASE(Q4_1) CASE(Q8_0) CASE(Q4_K)
 
 /* A function each: engines compile and tier them up one by one. */
 #define VEC_FUNCTION(name, n_tokens, ...) \
@@ -136,7 +136,7 @@ static void multiply_few(const pipit_matrix *w, uint32_t g0, uint32_t g1,
 static uint32_t least_for_tiles(const pipit_form_info *form) {
     if (form->scales == PIPIT_SCALES_FP8_16) return UINT32_MAX;
     if (form->bits == 8) return PIPIT_DOT == PIPIT_DOT_PLAIN ? 8 : 32;
-    return form->bits == 4 && form->code != PIPIT_CODE_FP4 ? 16 : 4;
+    return form->bits == 4 && form->code == PIPIT_CODE_OFFSET ? 16 : 4;
 }
 
 static void matmul(const pipit_matrix *w, uint32_t g0, uint32_t g1,
