@@ -1,7 +1,7 @@
 /* threads.c — one word says which job is current (its count), one how many
  * threads have finished it, one is the barrier. A waiting thread spins for some
- * microseconds, since the next stage usually comes sooner than the system could
- * wake it, then sleeps until the word changes. */
+ * tens of microseconds, since the next stage usually comes sooner than the system
+ * could wake it, then sleeps until the word changes. */
 #include "threads.h"
 
 #include "arena.h"
@@ -9,7 +9,7 @@
 
 #include <stdatomic.h>
 
-#define SPINS 4000u
+#define SPINS 60000u /* some 50 microseconds; a sleeper is woken in as many */
 
 struct pipit_pool {
     const pipit_allocator *allocator;
