@@ -1,9 +1,9 @@
 #include "lookup.h"
 
 /* As many tokens must have stood there the same; one more after each miss. */
-#define LEAST_MATCH 3u
+#define LEAST_MATCH 4u
 #define MOST_MATCH 16u
-#define FIRST_SIZE 7u /* with the token before it, one tile of the product */
+#define FIRST_SIZE 3u /* with the token before it, one pass of four */
 #define FIRST_PAUSE 8u
 #define MOST_MISSES 5u
 
@@ -47,8 +47,8 @@ void pipit_lookup_learn(pipit_lookup *lookup, uint32_t n_drafted,
                         uint32_t n_right) {
     if (n_right == n_drafted) {
         lookup->misses = 0;
-        lookup->size = PIPIT_MAX_DRAFT;
-    } else if (2 * n_right >= n_drafted) {
+        lookup->size = pipit_min_u32(2 * lookup->size + 1, PIPIT_MAX_DRAFT);
+    } else if (4 * n_right >= 3 * n_drafted) {
         lookup->misses = 0;
     } else {
         lookup->pause = FIRST_PAUSE << lookup->misses;
