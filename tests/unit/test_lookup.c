@@ -4,18 +4,19 @@
 #include "check.h"
 
 static void the_longest_match_is_continued(void) {
-    /* 7 8 9 stands twice, once after 6 as at the end. */
-    const uint32_t history[] = {6, 7, 8, 9, 1, 2, 5, 7, 8, 9, 3, 4, 6, 7, 8, 9};
+    /* 7 8 9 0 stands twice, once after 6 as at the end. */
+    const uint32_t history[] = {6, 7, 8, 9, 0, 1, 2, 5, 7, 8,
+                                9, 0, 3, 4, 6, 7, 8, 9, 0};
     const uint32_t *draft = NULL;
     pipit_lookup l;
     pipit_lookup_init(&l);
-    uint32_t n = pipit_lookup_draft(&l, history, 16, 4, &draft);
-    CHECK_EQ_U64(n, 4);
-    CHECK(draft == history + 4);
+    uint32_t n = pipit_lookup_draft(&l, history, 19, 3, &draft);
+    CHECK_EQ_U64(n, 3);
+    CHECK(draft == history + 5);
     /* Of equally long ones the latest. */
-    n = pipit_lookup_draft(&l, history + 1, 15, 2, &draft);
+    n = pipit_lookup_draft(&l, history + 1, 18, 2, &draft);
     CHECK_EQ_U64(n, 2);
-    CHECK(draft == history + 10);
+    CHECK(draft == history + 12);
 }
 
 static void short_matches_are_not_drafted(void) {
@@ -51,8 +52,11 @@ static void failures_pause_it_longer_and_longer(void) {
         before = waited;
         pipit_lookup_learn(&l, n, 0);
     }
-    pipit_lookup_learn(&l, 7, 7);
-    CHECK_EQ_U64(l.misses, 0);
+    for (uint32_t n = 3; n <= PIPIT_MAX_DRAFT; n = 2 * n + 1) {
+        CHECK_EQ_U64(l.size, n);
+        pipit_lookup_learn(&l, n, n);
+        CHECK_EQ_U64(l.misses, 0);
+    }
     CHECK_EQ_U64(l.size, PIPIT_MAX_DRAFT);
 }
 
