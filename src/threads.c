@@ -9,7 +9,7 @@
 
 #include <stdatomic.h>
 
-#define SPINS 60000u /* some 50 microseconds; a sleeper is woken in as many */
+#define SPINS 60000u
 
 struct pipit_pool {
     const pipit_allocator *allocator;
