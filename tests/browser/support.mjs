@@ -155,8 +155,16 @@ export async function openPage(t, serverOptions, look = {}, settings) {
                 localStorage.setItem("pipit-settings", stored);
         }, JSON.stringify(settings));
     await page.goto(url);
+    await started(page);
     return { page, url, errors, requests };
 }
+
+/**
+ * Waits until the page listens: to be called after what loads it. `load` comes
+ * before the chat page has opened its database.
+ * @param {import("playwright-core").Page} page
+ */
+export const started = (page) => page.waitForSelector("body:not([aria-busy])");
 
 /**
  * Chooses a file as a user does, and waits for the chat.
