@@ -161,6 +161,52 @@ describe("without a network", { skip: withoutBrowser }, () => {
         assert.notEqual(await lastAnswer(page), "");
     });
 
+    test("the headers come by a reload on the page that teaches too", async (t) => {
+        const server = await startServer({
+            models: scratch.folder,
+            isolation: false,
+        });
+        t.after(server.close);
+        const context = await profile(t);
+        const page = await context.newPage();
+        /** @type {string[]} */
+        const errors = [];
+        page.on("pageerror", (error) => errors.push(String(error)));
+        await page.goto(`${server.url}teach.html`);
+        await isolated(page);
+        assert.deepEqual(errors, []);
+    });
+
+    test("no reload for the headers takes what is being typed", async (t) => {
+        const server = await startServer({
+            models: scratch.folder,
+            isolation: false,
+        });
+        t.after(server.close);
+        const context = await profile(t);
+        const page = await context.newPage();
+        // Before the worker can be ready.
+        await page.addInitScript(() =>
+            addEventListener("DOMContentLoaded", () => {
+                const input = document.querySelector("#url");
+                /** @type {HTMLInputElement} */ (input).value = "https://a.b";
+                input?.dispatchEvent(new Event("input", { bubbles: true }));
+            }),
+        );
+        await page.goto(server.url);
+        await installed(page);
+        await page.waitForTimeout(500);
+        const load = () =>
+            page.evaluate(() => {
+                const [entry] = performance.getEntriesByType("navigation");
+                return [Object(entry).type, crossOriginIsolated];
+            });
+        assert.deepEqual(await load(), ["navigate", false]);
+        assert.equal(await page.inputValue("#url"), "https://a.b");
+        await page.reload();
+        assert.deepEqual(await load(), ["reload", true]);
+    });
+
     test("the page can be installed", async (t) => {
         const server = await startServer({ models: scratch.folder });
         t.after(server.close);
