@@ -74,7 +74,7 @@ async function soon(work, status) {
             return await work();
         } catch (error) {
             assert.equal(/** @type {any} */ (error).status, status);
-            assert.ok(performance.now() - started < 20_000, "still running");
+            assert.ok(performance.now() - started < 60_000, "still running");
             await later(20);
         }
     }
@@ -90,7 +90,7 @@ async function refused(work) {
         } catch (error) {
             return error;
         }
-        assert.ok(performance.now() - started < 20_000, "never refused");
+        assert.ok(performance.now() - started < 60_000, "never refused");
         await later(20);
     }
 }

@@ -14,7 +14,7 @@ import { tinyModel } from "../tools/tiny-model.mjs";
 export { endless } from "../tools/tiny-model.mjs";
 
 /** Generous: the machine may be busy with other things. */
-export const PATIENCE_MS = 60_000;
+export const PATIENCE_MS = 120_000;
 
 const program =
     process.env.CHROMIUM ??
