@@ -164,7 +164,9 @@ export async function openPage(t, serverOptions, look = {}, settings) {
  * before the chat page has opened its database.
  * @param {import("playwright-core").Page} page
  */
-export const started = (page) => page.waitForSelector("body:not([aria-busy])");
+export const started = (page) =>
+    // Pages of tests are empty, and so not visible.
+    page.waitForSelector("body:not([aria-busy])", { state: "attached" });
 
 /**
  * Chooses a file as a user does, and waits for the chat.
