@@ -169,13 +169,14 @@ function rowsOfLoad(load) {
             if (ms === undefined) return [];
             const ratio = ms / (times.wllama ?? NaN);
             const place = way === "node" ? "Node, disk" : "Chromium, OPFS";
-            const least = times[`${way} least`] ?? NaN;
+            const least = times[`${way} least`] ?? ms;
             return [
                 {
                     goal: `load ≤ 0.3 s, ≤ 0.5 × wllama's: ${place}, ${threads} thread(s)`,
                     reading:
                         `${Math.round(ms)} ms (least ${Math.round(least)}), ` +
-                        `${two(ratio)} ×; new memory alone ` +
+                        (ratio ? `${two(ratio)} ×` : "without wllama") +
+                        `; new memory alone ` +
                         `${Math.round(times.memory ?? NaN)} ms`,
                     met: ms <= 300 && !(ratio > 0.5),
                 },
