@@ -28,8 +28,12 @@
 
 #define GROUPS PIPIT_TILE_GROUPS
 #define TOKENS 4
+/* As many activations stay in the second cache with a tile. */
+#define PANEL_TOKENS 64
+#define NIBBLES (PIPIT_DOT == PIPIT_DOT_16) /* of 8-bit quants in tiles */
 
 #include "acts.h"
+#include "panels.h"
 #include "few.h"
 #include "many.h"
 
@@ -143,14 +147,19 @@ static void matmul(const pipit_matrix *w, uint32_t g0, uint32_t g1,
                    const pipit_acts *x, uint32_t n_tokens, float *y,
                    size_t y_stride, uint8_t *scratch) {
     const pipit_form_info *form = pipit_form(w->type);
-    uint32_t n_swept = 0;
+    uint32_t n_swept = 0, least = least_for_tiles(form);
     if (form->kind == PIPIT_FORM_FLOAT) {
         pipit_simd128_floats(w, g0, g1, x, n_tokens, y, y_stride);
         return;
     }
-    if (n_tokens >= least_for_tiles(form)) {
-        n_swept = n_tokens / TOKENS * TOKENS;
-        multiply_tiles(w, g0, g1, x, n_swept, y, y_stride, scratch);
+    while (n_tokens - n_swept >= least) {
+        uint32_t n = pipit_min_u32((n_tokens - n_swept) / TOKENS * TOKENS,
+                                   PANEL_TOKENS);
+        pipit_acts part = {.blocks = x->blocks + n_swept * x->block_stride,
+                           .block_stride = x->block_stride};
+        multiply_tiles(w, g0, g1, &part, n, y + n_swept * y_stride, y_stride,
+                       scratch);
+        n_swept += n;
     }
     multiply_few(w, g0, g1, x, n_swept, n_tokens, y, y_stride);
 }

@@ -39,6 +39,12 @@
 #define PIPIT_NO_UNROLL _Pragma("GCC unroll 1")
 #endif
 #endif
+/* A pointer that is added to, rather than made anew from a counter. */
+#if defined(PIPIT_WASM) && defined(__clang__)
+#define PIPIT_BUMP(p) __asm__("" : "+r"(p))
+#else
+#define PIPIT_BUMP(p) (void)(p)
+#endif
 /* Engines optimize function by function: small ones are ready sooner. */
 #define PIPIT_OUTLINE static __attribute__((noinline))
 
