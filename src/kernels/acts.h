@@ -131,15 +131,13 @@ PIPIT_INLINE splats splats_of(const act_block *x, int j) {
 }
 
 /* Amounts, and ones where the activation is negative; plain: as they are. */
-PIPIT_INLINE splats amounts(splats s) {
+PIPIT_INLINE splats amounts_of(const act_block *x, int j) {
+    splats s = splats_of(x, j);
 #if PIPIT_DOT != PIPIT_DOT_PLAIN
     s.second = wasm_i8x16_gt(pipit_constant(PIPIT_K_ZERO), s.first);
     s.first = wasm_i8x16_abs(s.first);
 #endif
     return s;
-}
-PIPIT_INLINE splats amounts_of(const act_block *x, int j) {
-    return amounts(splats_of(x, j));
 }
 
 /* - offset * the sum of activations: what a sum begins with. */

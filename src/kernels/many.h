@@ -3,18 +3,13 @@
  * products.h. */
 /* How a tile's integer dots are made. */
 typedef enum sweep_kind {
-    SWEEP_WHOLE,   /* one sum for 32 columns */
-    SWEEP_HALVES,  /* one for each 16 */
-    SWEEP_SIGNED,  /* signed quants; with nibble planes where the dot is i16 */
+    SWEEP_WHOLE,  /* one sum for 32 columns */
+    SWEEP_HALVES, /* one for each 16 */
+    SWEEP_SIGNED, /* signed quants */
 } sweep_kind;
 
-/* Its activations of token t. */
-PIPIT_INLINE splats panel_splats(const act_quad *x, int t) {
-    splats s = {wasm_v128_load32_splat((*x)[t]), wasm_i32x4_splat(0)};
-#if PIPIT_DOT == PIPIT_DOT_PLAIN
-    s.second = wasm_v128_load32_splat((*x)[t] + 2);
-#endif
-    return s;
+PIPIT_INLINE bool is_wide(sweep_kind kind) {
+    return panel_is_wide(kind == SWEEP_SIGNED);
 }
 
 typedef v128_t sweep_sums[TOKENS][GROUPS];
@@ -27,106 +22,58 @@ PIPIT_INLINE void sweep_begin(const act_panel *x, int h, sweep_sums sums) {
             sums[t][g] = wasm_v128_load32_splat(&x->begin[h][t]);
 }
 
-/* Columns [4 j0, 4 j1) of one block: sums[t][g] += dot. */
-PIPIT_INLINE void sweep_columns(const v128_t *q, int j0, int j1,
-                                const act_panel *x, sweep_sums sums) {
-    const act_quad *at = x->q + j0, *end = x->q + j1;
-    q += 2 * j0;
+/* sum + the dot of a vector of the tile with token t's bytes of a quad. */
+PIPIT_INLINE v128_t add_quad(sweep_kind kind, v128_t sum, const act_quad *at,
+                             int t, v128_t q) {
+    splats s = {wasm_v128_load32_splat(at[0][t]), wasm_i32x4_splat(0)};
+    if (is_wide(kind))
+        return wasm_i32x4_add(sum, wasm_i32x4_dot_i16x8(s.first, q));
+    if (kind != SWEEP_SIGNED) return add_dot(sum, s, q);
+    s.second = wasm_v128_load32_splat(at[8][t]);
+    return add_signed(sum, s, q);
+}
+
+/* Quads [from, to) of one block: sums[t][g] += dot. */
+PIPIT_INLINE void sweep_columns(sweep_kind kind, const v128_t *q, int from,
+                                int to, const act_panel *x, sweep_sums sums) {
+    const act_quad *at = x->q + from, *end = x->q + to;
+    q += GROUPS * from;
     PIPIT_NO_UNROLL
-    for (; at < end; at++, q += 2) {
+    for (; at < end; at++, q += GROUPS) {
         v128_t v[GROUPS];
         PIPIT_BUMP(at);
         PIPIT_BUMP(q);
         PIPIT_UNROLL
         for (int g = 0; g < GROUPS; g++) v[g] = q[g];
         PIPIT_UNROLL
-        for (int t = 0; t < TOKENS; t++) {
-            splats s = panel_splats(at, t);
-            PIPIT_UNROLL
-            for (int g = 0; g < GROUPS; g++)
-                sums[t][g] = add_dot(sums[t][g], s, v[g]);
-        }
-    }
-}
-
-#if PIPIT_DOT == PIPIT_DOT_16
-/* quant = low + 16 (high - 8), two nibbles: two sums that fit i16. */
-PIPIT_INLINE void sweep_signed(const v128_t *q, const v128_t *scales,
-                               const act_panel *x, sweep_sums dots) {
-    PIPIT_UNROLL
-    for (int g = 0; g < GROUPS; g++) {
-        v128_t low[TOKENS], high[TOKENS];
-        PIPIT_UNROLL
-        for (int t = 0; t < TOKENS; t++) {
-            low[t] = wasm_i32x4_splat(0);
-            high[t] = wasm_v128_load32_splat(&x->begin[0][t]);
-        }
-        const act_quad *at = x->q;
-        const v128_t *v = q + g;
-        PIPIT_NO_UNROLL
-        for (; at < x->q + 8; at++, v += 4) {
-            PIPIT_BUMP(at);
-            PIPIT_BUMP(v);
-            v128_t v_low = v[0], v_high = v[2];
-            PIPIT_UNROLL
-            for (int t = 0; t < TOKENS; t++) {
-                splats s = panel_splats(at, t);
-                low[t] = add_dot(low[t], s, v_low);
-                high[t] = add_dot(high[t], s, v_high);
-            }
-        }
-        v128_t scale_high = wasm_i16x8_shl(scales[g], 4);
-        PIPIT_UNROLL
         for (int t = 0; t < TOKENS; t++)
-            dots[t][g] = wasm_i32x4_add(end_dot(low[t], scales[g]),
-                                        end_dot(high[t], scale_high));
-    }
-}
-#else
-PIPIT_INLINE void sweep_signed(const v128_t *q, const v128_t *scales,
-                               const act_panel *x, sweep_sums dots) {
-    sweep_sums sums;
-    sweep_begin(x, 0, sums);
-    const act_quad *at = x->q;
-    PIPIT_NO_UNROLL
-    for (; at < x->q + 8; at++, q += 2) {
-        PIPIT_BUMP(at);
-        PIPIT_BUMP(q);
-        PIPIT_UNROLL
-        for (int t = 0; t < TOKENS; t++) {
-            splats s = amounts(panel_splats(at, t));
             PIPIT_UNROLL
             for (int g = 0; g < GROUPS; g++)
-                sums[t][g] = add_signed(sums[t][g], s, q[g]);
-        }
+                sums[t][g] = add_quad(kind, sums[t][g], at, t, v[g]);
     }
-    PIPIT_UNROLL
-    for (int t = 0; t < TOKENS; t++)
-        PIPIT_UNROLL
-        for (int g = 0; g < GROUPS; g++)
-            dots[t][g] = times_pairs(sums[t][g], scales[g]);
 }
-#endif
 
-/* scale * idot of one block of the tile. */
-PIPIT_INLINE void sweep_block(sweep_kind kind, const v128_t *q,
-                              const v128_t *scales, const act_panel *x,
-                              sweep_sums dots) {
+/* scale * idot of one block of the tile; without super all scales are 1. */
+PIPIT_INLINE void sweep_block(sweep_kind kind, bool super, const v128_t *q,
+                              const act_panel *x, sweep_sums dots) {
     sweep_sums sums;
-    if (kind == SWEEP_SIGNED) {
-        sweep_signed(q, scales, x, dots);
-        return;
-    }
-    int n_halves = kind == SWEEP_HALVES ? 2 : 1;
+    int n_q = is_wide(kind) ? 16 : 8, n_halves = kind == SWEEP_HALVES ? 2 : 1;
+    bool i16 = PIPIT_DOT == PIPIT_DOT_16 && kind != SWEEP_SIGNED;
+    const v128_t *scales = q + GROUPS * n_q;
     PIPIT_UNROLL
     for (int h = 0; h < n_halves; h++) {
         sweep_begin(x, h, sums);
-        sweep_columns(q, 8 / n_halves * h, 8 / n_halves * (h + 1), x, sums);
+        sweep_columns(kind, q, n_q / n_halves * h, n_q / n_halves * (h + 1), x,
+                      sums);
         PIPIT_UNROLL
         for (int t = 0; t < TOKENS; t++)
             PIPIT_UNROLL
             for (int g = 0; g < GROUPS; g++) {
-                v128_t dot = end_dot(sums[t][g], scales[2 * h + g]);
+                v128_t dot = sums[t][g], scale = scales[2 * h + g];
+                if (i16)
+                    dot = end_dot(dot, scale);
+                else if (super)
+                    dot = times_pairs(dot, scale);
                 dots[t][g] = h == 0 ? dot : wasm_i32x4_add(dots[t][g], dot);
             }
     }
@@ -167,23 +114,26 @@ PIPIT_INLINE void add_mins(const pipit_tile *tile, const act_panel *x,
     clear(all);
     if (tile->n_subs == 1) {
         PIPIT_NO_UNROLL
-        for (uint32_t b = tile->n_blocks; b > 0; b--, x++, mins += 2)
+        for (uint32_t b = tile->n_blocks; b > 0; b--, mins += GROUPS) {
             add_min(mins, x->d_sum, all);
+            x = next_panel(x, false);
+        }
         add_sums(all, acc);
         return;
     }
-    for (uint32_t b = 0; b < tile->n_blocks; b += tile->min_subs, m += 2) {
+    for (uint32_t b = 0; b < tile->n_blocks; b += tile->n_subs, m += GROUPS) {
         clear(u);
-        if (tile->mins_per_block == 1)
-            PIPIT_NO_UNROLL
-            for (uint32_t s = tile->min_subs; s > 0; s--, x++, mins += 2)
+        PIPIT_NO_UNROLL
+        for (uint32_t s = tile->n_subs; s > 0; s--, mins += GROUPS) {
+            if (tile->mins_per_block == 1) {
                 add_min(mins, x->d_sum, u);
-        else
-            PIPIT_NO_UNROLL
-            for (uint32_t s = tile->min_subs; s > 0; s--, x++, mins += 4) {
+            } else {
                 add_min(mins, x->d_half_sum[0], u);
-                add_min(mins + 2, x->d_half_sum[1], u);
+                mins += GROUPS;
+                add_min(mins, x->d_half_sum[1], u);
             }
+            x = next_panel(x, false);
+        }
         PIPIT_UNROLL
         for (int t = 0; t < TOKENS; t++)
             PIPIT_UNROLL
@@ -198,14 +148,12 @@ PIPIT_INLINE void sweep_dots(sweep_kind kind, bool super,
                              const pipit_tile *tile, const act_panel *x,
                              sweep_sums acc) {
     sweep_sums dots, sub;
-    const v128_t *q = tile->blocks;
-    uint32_t stride = pipit_tile_stride(tile), n_q = tile->n_q;
-    const v128_t *end = q + tile->n_blocks * stride;
+    const uint32_t n_q = is_wide(kind) ? 16 : 8, stride = GROUPS * (n_q + 3);
+    const v128_t *q = tile->blocks, *end = q + tile->n_blocks * stride;
     while (q < end) {
         clear(sub);
-        for (uint32_t s = 0; s < (super ? tile->n_subs : 1u);
-             s++, q += stride, x++) {
-            sweep_block(kind, q, q + 2 * n_q, x, dots);
+        for (uint32_t s = super ? tile->n_subs : 1; s > 0; s--) {
+            sweep_block(kind, super, q, x, dots);
             PIPIT_UNROLL
             for (int t = 0; t < TOKENS; t++) {
                 v128_t d = wasm_v128_load32_splat(&x->d[t]);
@@ -216,8 +164,10 @@ PIPIT_INLINE void sweep_dots(sweep_kind kind, bool super,
                                       : wasm_f32x4_mul(dot, d);
                 }
             }
+            q += stride;
+            x = next_panel(x, kind == SWEEP_SIGNED);
         }
-        const v128_t *d = q - stride + 2 * n_q + 4;
+        const v128_t *d = q - GROUPS;
         PIPIT_UNROLL
         for (int t = 0; t < TOKENS; t++)
             PIPIT_UNROLL
@@ -255,23 +205,30 @@ typedef void sweep_function(const pipit_tile *tile, const act_panel *x,
             sweep(kind, super, tile, x, n_tokens - t, n_groups, y,          \
                   y_stride);                                                \
             y += TOKENS * y_stride;                                         \
-            x += tile->n_blocks;                                            \
+            x = (const act_panel *)(const void *)((const uint8_t *)x +      \
+                    tile->n_blocks * panel_bytes((kind) == SWEEP_SIGNED));  \
         }                                                                   \
     }
 SWEEP(sweep_whole, SWEEP_WHOLE, false)
 SWEEP(sweep_whole_super, SWEEP_WHOLE, true)
 SWEEP(sweep_halves, SWEEP_HALVES, true)
-SWEEP(sweep_signed_quants, SWEEP_SIGNED, true)
+#if PIPIT_DOT != PIPIT_DOT_PLAIN
+SWEEP(sweep_signed, SWEEP_SIGNED, false)
+SWEEP(sweep_signed_super, SWEEP_SIGNED, true)
+#endif
 
 static sweep_function *sweep_of(const pipit_tile *tile) {
-    if (tile->is_signed) return sweep_signed_quants;
+    bool super = tile->n_subs > 1;
+#if PIPIT_DOT != PIPIT_DOT_PLAIN
+    if (tile->is_signed) return super ? sweep_signed_super : sweep_signed;
+#endif
     if (tile->two_scales || (tile->two_sums && !fits_whole(5, 0)))
         return sweep_halves;
-    return tile->n_subs > 1 ? sweep_whole_super : sweep_whole;
+    return super ? sweep_whole_super : sweep_whole;
 }
 
 static size_t panels_bytes(uint32_t n_cols) {
-    return (size_t)(n_cols / 32) * (PANEL_TOKENS / TOKENS) * sizeof(act_panel);
+    return (size_t)(n_cols / 32) * (PANEL_TOKENS / TOKENS) * panel_bytes(true);
 }
 
 static size_t matmul_scratch_bytes(uint32_t n_cols) {
@@ -282,19 +239,20 @@ static size_t matmul_scratch_bytes(uint32_t n_cols) {
 static void multiply_tiles(const pipit_matrix *w, uint32_t g0, uint32_t g1,
                            const pipit_acts *x, uint32_t n_tokens, float *y,
                            size_t y_stride, uint8_t *scratch) {
+    const pipit_form_info *form = pipit_form(w->type);
+    bool wide = panel_is_wide(pipit_is_signed(form->code));
     act_panel *panels = (act_panel *)(void *)scratch;
-    uint8_t *tile_at = scratch + panels_bytes(w->n_cols);
-    bool packed = false;
+    sweep_function *sweep_tile = NULL;
+    scratch += panels_bytes(w->n_cols);
     for (; g0 < g1; g0 += GROUPS) {
         uint32_t n_groups = g1 - g0 < GROUPS ? g1 - g0 : GROUPS;
         pipit_tile tile;
-        pipit_tile_unpack(w, g0, n_groups, NIBBLES, tile_at, &tile);
-        sweep_function *sweep_tile = sweep_of(&tile);
-        if (!packed) {
-            panel_form f = {NIBBLES && tile.is_signed ? 8 : tile.offset,
-                            sweep_tile == sweep_halves, tile.is_signed};
-            pack_panels(f, x, 0, n_tokens, tile.n_blocks, panels);
-            packed = true;
+        pipit_tile_unpack(w, g0, n_groups, wide, scratch, &tile);
+        if (!sweep_tile) {
+            sweep_tile = sweep_of(&tile);
+            pack_panels((panel_form){tile.offset, sweep_tile == sweep_halves,
+                                     tile.is_signed},
+                        x, n_tokens, tile.n_blocks, panels);
         }
         sweep_tile(&tile, panels, n_tokens, n_groups, y + 4 * g0, y_stride);
     }

@@ -30,7 +30,6 @@
 #define TOKENS 4
 /* As many activations stay in the second cache with a tile. */
 #define PANEL_TOKENS 64
-#define NIBBLES (PIPIT_DOT == PIPIT_DOT_16) /* of 8-bit quants in tiles */
 
 #include "acts.h"
 #include "panels.h"
