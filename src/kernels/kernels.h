@@ -62,7 +62,8 @@ typedef struct pipit_kernels {
                    const pipit_acts *x, float *y);
     /* The same for n_tokens rows of x: y is (n_tokens, y_stride). Weights are
      * unpacked once into scratch (matmul_scratch_bytes(n_cols), 64-byte
-     * aligned) and used for all tokens. The same bits as n matvecs. */
+     * aligned) and used for all tokens, or without scratch, NULL, in registers
+     * for a few at a time. The same bits as n matvecs. */
     size_t (*matmul_scratch_bytes)(uint32_t n_cols);
     void (*matmul)(const pipit_matrix *w, uint32_t g0, uint32_t g1,
                    const pipit_acts *x, uint32_t n_tokens, float *y,
@@ -79,6 +80,7 @@ typedef struct pipit_kernels {
     void (*rms_norm)(const float *x, const float *w, size_t n, float eps,
                      float *y);
     void (*add)(float *x, const float *y, size_t n);     /* x += y */
+    void (*mul)(float *x, const float *y, size_t n);     /* x *= y */
     /* gate = act(gate) * up */
     void (*silu_mul)(float *gate, const float *up, size_t n);
     void (*gelu_mul)(float *gate, const float *up, size_t n); /* tanh form */

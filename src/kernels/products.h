@@ -148,7 +148,7 @@ static void matmul(const pipit_matrix *w, uint32_t g0, uint32_t g1,
         pipit_simd128_floats(w, g0, g1, x, n_tokens, y, y_stride);
         return;
     }
-    if (n_tokens >= least_for_tiles(form)) {
+    if (scratch && n_tokens >= least_for_tiles(form)) {
         n_swept = n_tokens / TOKENS * TOKENS;
         multiply_tiles(w, g0, g1, x, n_swept, y, y_stride, scratch);
     }
@@ -166,6 +166,7 @@ static void matmul(const pipit_matrix *w, uint32_t g0, uint32_t g1,
         .accumulate = pipit_simd128_accumulate,       \
         .rms_norm = pipit_simd128_rms_norm,           \
         .add = pipit_simd128_add,                     \
+        .mul = pipit_simd128_mul,                     \
         .silu_mul = pipit_simd128_silu_mul,           \
         .gelu_mul = pipit_simd128_gelu_mul,           \
         .attn_scores = pipit_simd128_attn_scores,     \
