@@ -247,7 +247,8 @@ static void multiply(const attn_work *w, const pipit_matrix *matrix, float *y,
     pipit_acts acts = {.blocks = w->thread->attn_blocks,
                        .block_stride = w->own->attn_block_stride};
     w->pass->kernels->matmul(matrix, 0, pipit_matrix_n_groups(matrix), &acts,
-                             w->n_rows, y, y_stride, NULL);
+                             w->n_rows, y, y_stride,
+                             w->thread->scratch);
 }
 
 static void quantize_row(const attn_work *w, uint32_t row, const float *x,

@@ -63,6 +63,7 @@ static void set_strides(const pipit_hparams *h,
     size_t columns = h->head_dim > PIPIT_KV_RUN ? h->head_dim : PIPIT_KV_RUN;
     p->attn_block_stride =
         columns / PIPIT_ACT_BLOCK * kernels->act_block_bytes;
+    if (*max_cols < columns) *max_cols = columns;
 }
 
 static void carve_threads(const pipit_hparams *h, const pipit_kernels *kernels,

@@ -62,8 +62,7 @@ typedef struct pipit_kernels {
                    const pipit_acts *x, float *y);
     /* The same for n_tokens rows of x: y is (n_tokens, y_stride). Weights are
      * unpacked once into scratch (matmul_scratch_bytes(n_cols), 64-byte
-     * aligned) and used for all tokens, or without scratch, NULL, in registers
-     * for a few at a time. The same bits as n matvecs. */
+     * aligned) and used for all tokens. The same bits as n matvecs. */
     size_t (*matmul_scratch_bytes)(uint32_t n_cols);
     void (*matmul)(const pipit_matrix *w, uint32_t g0, uint32_t g1,
                    const pipit_acts *x, uint32_t n_tokens, float *y,
