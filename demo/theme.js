@@ -20,6 +20,12 @@
         const button = document.getElementById("theme");
         const show = () => {
             button?.setAttribute("aria-pressed", String(isDark()));
+            // What a phone paints around the page.
+            const { backgroundColor } = getComputedStyle(document.body);
+            for (const meta of document.querySelectorAll(
+                'meta[name="theme-color"]',
+            ))
+                meta.setAttribute("content", backgroundColor);
         };
         button?.addEventListener("click", () => {
             root.dataset.theme = isDark() ? "light" : "dark";
