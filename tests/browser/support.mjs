@@ -58,6 +58,18 @@ export async function launch(more = []) {
     });
 }
 
+/**
+ * A profile that is kept, as no private window is.
+ * @param {string} folder
+ */
+export async function launchProfile(folder) {
+    if (!program) throw new Error("there is no Chromium");
+    return chromium.launchPersistentContext(folder, {
+        executablePath: absolute(program),
+        args: flags,
+    });
+}
+
 /** To be called once by every file. */
 export function useBrowser() {
     before(async () => {
