@@ -1,7 +1,7 @@
 // A question and its answer on the screen.
 import { AnswerText } from "./answer.js";
 import { button, copyText, element, icon } from "./dom.js";
-import { formatDuration, formatRate } from "./format.js";
+import { formatCount, formatDuration, formatRate } from "./format.js";
 
 /** @typedef {import("./chat-file.js").TurnRecord} TurnRecord */
 
@@ -26,7 +26,7 @@ const endings = {
 function figuresLine({ completionTokens, rate, firstMs }) {
     if (completionTokens === 0) return "";
     return [
-        `${completionTokens} token${completionTokens === 1 ? "" : "s"}`,
+        `${formatCount(completionTokens)} token${completionTokens === 1 ? "" : "s"}`,
         ...(rate > 0 ? [`${formatRate(rate)} tokens/s`] : []),
         `first after ${formatDuration(firstMs)}`,
     ].join(" · ");

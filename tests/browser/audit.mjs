@@ -354,6 +354,7 @@ export async function audit(url, cut, paths = pages) {
  * @typedef {object} Exported
  * @property {string} folder
  * @property {string} url
+ * @property {string[]} requests paths that were asked for
  * @property {() => Promise<void>} cut
  * @property {() => Promise<void>} end
  */
@@ -380,6 +381,7 @@ export async function exported() {
     return {
         folder,
         url: site.url,
+        requests: site.requests,
         cut: site.kill,
         end: async () => {
             for (const end of ends) await end();
