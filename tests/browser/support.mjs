@@ -49,12 +49,16 @@ let browser;
 /** A folder for the tests of a file, and Chromium. */
 export const scratch = { folder: "" };
 
-/** @param {string[]} [more] flags */
-export async function launch(more = []) {
+/**
+ * @param {string[]} [more] flags
+ * @param {import("playwright-core").LaunchOptions} [options]
+ */
+export async function launch(more = [], options = {}) {
     if (!program) throw new Error("CI has no Chromium");
     return chromium.launch({
         executablePath: absolute(program),
         args: [...flags, ...more],
+        ...options,
     });
 }
 
