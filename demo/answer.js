@@ -56,7 +56,7 @@ function listElement(text, cite) {
         const inner = open.at(-1);
         if (!inner || indent > inner.indent + 1) {
             const list = element(number === null ? "ul" : "ol", {
-                class: "list",
+                class: "points",
                 ...(inner ? {} : { dir: "auto" }),
                 ...((number ?? 1) !== 1 && { start: String(number) }),
             });

@@ -14,6 +14,7 @@ import {
     loadFile,
     openPage,
     scratch,
+    started,
     useBrowser,
     withoutBrowser,
     writeTiny,
@@ -212,6 +213,7 @@ describe("the page", { skip: withoutBrowser }, () => {
         assert.equal(await lastAnswer(page), first);
         // They are still there after a reload, and go back to what they were.
         await page.reload();
+        await started(page);
         await page.click("#open-settings");
         assert.equal(await page.inputValue("#setting-seed"), "7");
         await page.fill("#setting-maxTokens", "-5");
@@ -421,7 +423,7 @@ describe("the page", { skip: withoutBrowser }, () => {
                 "- <b>x</b>\n\n3. Three";
             for (let i = 1; i <= text.length; i++)
                 answer.show(text.slice(0, i));
-            return box.innerHTML.replace(/ class="list"| dir="auto"/g, "");
+            return box.innerHTML.replace(/ class="points"| dir="auto"/g, "");
         });
         assert.equal(
             shown,
@@ -479,6 +481,7 @@ describe("the page", { skip: withoutBrowser }, () => {
         const light = await paper();
         assert.notEqual(light, dark);
         await page.reload();
+        await started(page);
         assert.equal(await paper(), light);
         await page.click("#theme");
         assert.equal(await paper(), dark);
