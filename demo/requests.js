@@ -70,15 +70,16 @@ export class Requests {
 
     /** What the service worker said of a request of the page, a moment later.
      * @param {SeenRequest} request */
-    #source({ url, from, at }) {
-        if (from !== "worker") return from;
+    #source({ url, from, at, by }) {
+        if (by !== "page") return from;
+        // Not every browser says in its list that the worker was asked.
         const said = this.#seen.find(
             (one) =>
                 one.by === "service worker" &&
                 one.url === url &&
                 one.at >= at - CLOCKS_MS,
         );
-        return said?.from ?? "device";
+        return said?.from ?? (from === "worker" ? "device" : from);
     }
 
     /** @param {"network" | "device"} from @param {boolean} before */

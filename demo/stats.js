@@ -24,8 +24,9 @@ export class Stats {
     #prompt = byId("stat-prompt");
     #answer = byId("stat-answer");
     #samples = new Samples();
-    #requests = new Requests(() => this.#showRequestsSoon());
     #willShow = false;
+    // Last: WebKit tells it what is there at once.
+    #requests = new Requests(() => this.#showRequestsSoon());
 
     constructor() {
         const more = /** @type {HTMLDetailsElement} */ (byId("stats-more"));

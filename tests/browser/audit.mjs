@@ -359,8 +359,9 @@ export async function audit(url, cut, paths = pages) {
  * @property {() => Promise<void>} end
  */
 
-/** The demo as a host has it that sends no header of ours. @returns {Promise<Exported>} */
-export async function exported() {
+/** The demo as a host has it that sends no header of ours, or these.
+ * @param {Record<string, string>} [headers] @returns {Promise<Exported>} */
+export async function exported(headers = {}) {
     const folder = await mkdtemp(join(tmpdir(), "pipit-site-"));
     const at = (/** @type {string} */ path) =>
         fileURLToPath(new URL(`../../${path}`, import.meta.url));
@@ -377,6 +378,7 @@ export async function exported() {
     const site = await startSite(
         { after: (end) => void ends.push(end) },
         folder,
+        headers,
     );
     return {
         folder,
