@@ -174,6 +174,9 @@ async function wantPackage(present, name) {
     }
 }
 
+const onPath = (/** @type {string} */ name) =>
+    spawnSync("sh", ["-c", `command -v ${name}`]).status === 0;
+
 const findChromium = () =>
     process.env.CHROMIUM ??
     ["chromium", "chromium-browser", "google-chrome"].find(
@@ -189,6 +192,13 @@ async function browserTests() {
     for (const name of /** @type {const} */ (["firefox", "webkit"]))
         for (const wanted of debianPackages[name])
             await wantPackage(found[name] !== undefined, wanted);
+    // Voices, and a screen for the browser that reads aloud.
+    for (const [program, name] of [
+        ["Xvfb", "xvfb"],
+        ["speech-dispatcher", "speech-dispatcher-espeak-ng"],
+        ["espeak-ng", "espeak-ng"],
+    ])
+        await wantPackage(onPath(program), name);
     if (findChromium() !== undefined) return nodeTests("tests/browser");
     const message = "no Chromium: set CHROMIUM to its path";
     console.log(message);
