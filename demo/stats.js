@@ -24,8 +24,9 @@ export class Stats {
     #prompt = byId("stat-prompt");
     #answer = byId("stat-answer");
     #samples = new Samples();
-    #requests = new Requests(() => this.#showRequestsSoon());
+    // Before the requests: WebKit tells of some while they are made.
     #willShow = false;
+    #requests = new Requests(() => this.#showRequestsSoon());
 
     constructor() {
         const more = /** @type {HTMLDetailsElement} */ (byId("stats-more"));
