@@ -8,7 +8,7 @@ import { createServer } from "node:http";
  * @property {() => Promise<void>} close
  */
 
-const limits = { connectMs: 1500, stallMs: 400, attempts: 3, retryMs: 5 };
+const limits = { connectMs: 20_000, stallMs: 1000, attempts: 3, retryMs: 5 };
 
 /** Little patience, for tests. */
 export const impatient = limits;
