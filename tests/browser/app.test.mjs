@@ -79,6 +79,22 @@ const steps = {
             (element) => element.textContent?.trim(),
         ),
 
+    /** Behind all that is being written. */
+    isWritten: async () => {
+        /** @type {IDBDatabase} */
+        const database = await new Promise((done) => {
+            const request = indexedDB.open("pipit-app");
+            request.onsuccess = () => done(request.result);
+        });
+        const turns = database.transaction(["chats", "turns"]);
+        await new Promise((done) => {
+            turns.oncomplete = done;
+            turns.objectStore("turns").count();
+        });
+        database.close();
+        return true;
+    },
+
     /** What is there after a reload, once it is. */
     chat: () =>
         document.querySelector(".assistant .answer-text p") &&
@@ -123,6 +139,10 @@ for (const name of /** @type {BrowserName[]} */ (Object.keys(programs)))
         t.after(() => browser.close());
         const tab = await browser.open();
         const go = async (/** @type {string} */ url) => {
+            // WebKit 2.50 at times never ends a transaction of a page that is
+            // left meanwhile, and then begins no other.
+            await until(tab, steps.isWritten);
+            await pause(500);
             // Not a mere change of its hash.
             await tab.goto("about:blank");
             await tab.goto(url);
