@@ -288,6 +288,12 @@ const parts = [
         run: () => nodeTests("tests/wasm"),
     },
     {
+        name: "bench",
+        title: "bench: the benches run, without times",
+        needs: "model",
+        run: () => nodeTests("tests/bench"),
+    },
+    {
         name: "golden",
         title: "golden: logits and answers against references",
         needs: "model",
