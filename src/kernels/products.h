@@ -28,10 +28,14 @@
 
 #define GROUPS PIPIT_TILE_GROUPS
 #define TOKENS 4
+/* As many activations stay in the second cache with a tile. */
+#define PANEL_TOKENS 64
 
 #include "acts.h"
+#include "panels.h"
 #include "few.h"
 #include "many.h"
+#include "quads.h"
 
 
 /* Numbers as in forms.c, constants here so that each type's loop is its own. */
@@ -78,10 +82,22 @@
     }
 #define ONE_FUNCTION(type) VEC_FUNCTION(one_##type, 1, FORM_##type)
 #define TWO_FUNCTION(type) VEC_FUNCTION(two_##type, 2, FORM_##type)
-#define FOUR_FUNCTION(type) VEC_FUNCTION(four_##type, TOKENS, FORM_##type)
+#define QUAD_FUNCTION(type) QUAD_FUNCTION_OF(quad_##type, FORM_##type)
+#define QUAD_FUNCTION_OF(...) QUAD_FUNCTION_FROM(__VA_ARGS__)
+#define QUAD_FUNCTION_FROM(name, code, scales, bits, offset, has_min, subs,  \
+                           bytes, scales_at, mins_at, quants_at)             \
+    PIPIT_OUTLINE void name(const pipit_matrix *w, uint32_t g0, uint32_t g1, \
+                            const act_panel *x, uint32_t n_tokens, float *y, \
+                            size_t y_stride) {                               \
+        const vec_form f = {                                                 \
+            PIPIT_CODE_##code, PIPIT_SCALES_##scales, bits,  offset,         \
+            has_min,           subs,                  bytes, scales_at,      \
+            mins_at,           quants_at,             TOKENS};               \
+        quad_rows(&f, w, g0, g1, x, n_tokens, y, y_stride);                  \
+    }
 VEC_TYPES(ONE_FUNCTION)
 FEW_TYPES(TWO_FUNCTION)
-FEW_TYPES(FOUR_FUNCTION)
+FEW_TYPES(QUAD_FUNCTION)
 
 static void multiply_one(const pipit_matrix *w, uint32_t g0, uint32_t g1,
                          const pipit_acts *x, float *y) {
@@ -90,18 +106,12 @@ static void multiply_one(const pipit_matrix *w, uint32_t g0, uint32_t g1,
     switch (w->type) { VEC_TYPES(ONE_CASE) }
 }
 
-/* The first 4, 2 or 1 of n_tokens; how many. */
+/* The first 2 or 1 of n_tokens; how many. */
 static uint32_t multiply_first(const pipit_matrix *w, uint32_t g0, uint32_t g1,
                                const pipit_acts *x, uint32_t n_tokens,
                                float *y, size_t y_stride) {
-#define FEW_CASE(type)                               \
-    case PIPIT_TYPE_##type:                          \
-        if (n_tokens >= TOKENS) {                    \
-            four_##type(w, g0, g1, x, y, y_stride);  \
-            return TOKENS;                           \
-        }                                            \
-        two_##type(w, g0, g1, x, y, y_stride);       \
-        return 2;
+#define FEW_CASE(type) \
+    case PIPIT_TYPE_##type: two_##type(w, g0, g1, x, y, y_stride); return 2;
     if (n_tokens >= 2) switch (w->type) {
             FEW_TYPES(FEW_CASE)
             default: break;
@@ -118,41 +128,79 @@ static void matvec(const pipit_matrix *w, uint32_t g0, uint32_t g1,
         multiply_one(w, g0, g1, x, y);
 }
 
-/* Some groups at a time: their bytes stay in the cache. */
-static void multiply_few(const pipit_matrix *w, uint32_t g0, uint32_t g1,
-                         const pipit_acts *x, uint32_t t0, uint32_t n_tokens,
-                         float *y, size_t y_stride) {
-    for (uint32_t g = g0; g < g1; g += 16)
-        for (uint32_t t = t0; t < n_tokens;) {
-            pipit_acts rest = {.blocks = x->blocks + t * x->block_stride,
-                               .block_stride = x->block_stride};
-            t += multiply_first(w, g, pipit_min_u32(g + 16, g1), &rest,
-                                n_tokens - t, y + t * y_stride, y_stride);
-        }
+/* From how many tokens on it pays to unpack tiles, by measurement. */
+static uint32_t least_for_tiles(uint32_t type) {
+    switch (type) {
+#define TILE_CASE(type) case PIPIT_TYPE_##type: return 12;
+        FEW_TYPES(TILE_CASE)
+        case PIPIT_TYPE_NVFP4: return UINT32_MAX;
+        default: return 3;
+    }
 }
 
-/* From how many tokens on it pays to unpack tiles, by measurement. Signed bytes
- * have nothing to unpack, but become two nibbles or are widened. */
-static uint32_t least_for_tiles(const pipit_form_info *form) {
-    if (form->scales == PIPIT_SCALES_FP8_16) return UINT32_MAX;
-    if (form->bits == 8) return PIPIT_DOT == PIPIT_DOT_PLAIN ? 8 : 32;
-    return form->bits == 4 && form->code == PIPIT_CODE_OFFSET ? 16 : 4;
+/* Those of n_tokens that panels hold, if one with three tokens is worth it. */
+static uint32_t in_panels(uint32_t n_tokens) {
+    return n_tokens % TOKENS == TOKENS - 1 ? n_tokens
+                                           : n_tokens / TOKENS * TOKENS;
+}
+
+static void multiply_quad(const pipit_matrix *w, uint32_t g0, uint32_t g1,
+                          const act_panel *x, uint32_t n_tokens, float *y,
+                          size_t y_stride) {
+#define QUAD_CASE(type)                                 \
+    case PIPIT_TYPE_##type:                             \
+        quad_##type(w, g0, g1, x, n_tokens, y, y_stride); break;
+    switch (w->type) { FEW_TYPES(QUAD_CASE) }
+}
+
+/* Less than PANEL_TOKENS; some groups at a time: their bytes stay in the
+ * cache. */
+static void multiply_few(const pipit_matrix *w, uint32_t g0, uint32_t g1,
+                         const pipit_acts *x, uint32_t n_tokens, float *y,
+                         size_t y_stride, uint8_t *scratch) {
+    const pipit_form_info *form = pipit_form(w->type);
+    act_panel *panels = (act_panel *)(void *)scratch;
+    panel_form f = {form->offset, false, pipit_is_signed(form->code)};
+    uint32_t n_blocks = w->n_cols / 32, n_quads = 0;
+    size_t step = n_blocks * panel_bytes(f.is_signed);
+    if (least_for_tiles(w->type) > TOKENS && w->type != PIPIT_TYPE_NVFP4)
+        n_quads = in_panels(n_tokens);
+    pack_panels(f, x, n_quads, n_blocks, panels);
+    for (uint32_t g = g0; g < g1; g += 16) {
+        uint32_t end = pipit_min_u32(g + 16, g1), t = 0;
+        for (uint8_t *panel = scratch; t < n_quads; t += TOKENS, panel += step)
+            multiply_quad(w, g, end, (act_panel *)(void *)panel, n_quads - t,
+                          y + t * y_stride, y_stride);
+        for (t = n_quads; t < n_tokens;) {
+            pipit_acts rest = {.blocks = x->blocks + t * x->block_stride,
+                               .block_stride = x->block_stride};
+            t += multiply_first(w, g, end, &rest, n_tokens - t,
+                                y + t * y_stride, y_stride);
+        }
+    }
 }
 
 static void matmul(const pipit_matrix *w, uint32_t g0, uint32_t g1,
                    const pipit_acts *x, uint32_t n_tokens, float *y,
                    size_t y_stride, uint8_t *scratch) {
-    const pipit_form_info *form = pipit_form(w->type);
-    uint32_t n_swept = 0;
-    if (form->kind == PIPIT_FORM_FLOAT) {
+    uint32_t least = least_for_tiles(w->type);
+    if (pipit_form(w->type)->kind == PIPIT_FORM_FLOAT) {
         pipit_simd128_floats(w, g0, g1, x, n_tokens, y, y_stride);
         return;
     }
-    if (n_tokens >= least_for_tiles(form)) {
-        n_swept = n_tokens / TOKENS * TOKENS;
-        multiply_tiles(w, g0, g1, x, n_swept, y, y_stride, scratch);
+    pipit_acts rest = {.blocks = x->blocks, .block_stride = x->block_stride};
+    while (n_tokens > 0) {
+        uint32_t n = pipit_min_u32(n_tokens, PANEL_TOKENS);
+        if (n >= least) {
+            n = in_panels(n);
+            multiply_tiles(w, g0, g1, &rest, n, y, y_stride, scratch);
+        } else {
+            multiply_few(w, g0, g1, &rest, n, y, y_stride, scratch);
+        }
+        rest.blocks += n * x->block_stride;
+        y += n * y_stride;
+        n_tokens -= n;
     }
-    multiply_few(w, g0, g1, x, n_swept, n_tokens, y, y_stride);
 }
 
 #define PIPIT_KERNELS_OF(label)                       \
@@ -166,6 +214,7 @@ static void matmul(const pipit_matrix *w, uint32_t g0, uint32_t g1,
         .accumulate = pipit_simd128_accumulate,       \
         .rms_norm = pipit_simd128_rms_norm,           \
         .add = pipit_simd128_add,                     \
+        .mul = pipit_simd128_mul,                     \
         .silu_mul = pipit_simd128_silu_mul,           \
         .gelu_mul = pipit_simd128_gelu_mul,           \
         .attn_scores = pipit_simd128_attn_scores,     \

@@ -39,6 +39,12 @@
 #define PIPIT_NO_UNROLL _Pragma("GCC unroll 1")
 #endif
 #endif
+/* A pointer that is added to, rather than made anew from a counter. */
+#if defined(PIPIT_WASM) && defined(__clang__)
+#define PIPIT_BUMP(p) __asm__("" : "+r"(p))
+#else
+#define PIPIT_BUMP(p) (void)(p)
+#endif
 /* Engines optimize function by function: small ones are ready sooner. */
 #define PIPIT_OUTLINE static __attribute__((noinline))
 
@@ -50,7 +56,7 @@ typedef struct pipit_vector {
 } pipit_vector;
 
 enum { PIPIT_K_F16_BITS, PIPIT_K_F16_SCALE, PIPIT_K_F16_LARGEST,
-       PIPIT_K_INFINITY, PIPIT_K_EVEN_BYTES, PIPIT_K_IQ4, PIPIT_K_FP4,
+       PIPIT_K_INFINITY, PIPIT_K_EVEN_BYTES, PIPIT_K_NIBBLES, PIPIT_K_IQ4, PIPIT_K_FP4,
        PIPIT_K_ZERO,
        PIPIT_N_CONSTANTS };
 extern const pipit_vector pipit_constants[PIPIT_N_CONSTANTS];

@@ -9,11 +9,11 @@ size_t pipit_tile_bytes(uint32_t n_cols) {
 }
 
 static void set_shape(const pipit_form_info *form, uint32_t n_cols,
-                      bool nibbles, uint8_t *scratch, pipit_tile *t) {
+                      bool wide, uint8_t *scratch, pipit_tile *t) {
     *t = (pipit_tile){.n_blocks = n_cols / 32, .n_subs = form->n_subs,
                       .offset = pipit_offset_of(form)};
     t->is_signed = pipit_is_signed(form->code);
-    t->n_q = t->is_signed && nibbles ? 16 : 8;
+    t->n_q = wide ? 16 : 8;
     t->two_scales = form->scales >= PIPIT_SCALES_I8_16;
     t->two_sums = form->bits == 5 && form->offset == 0;
     t->blocks = (v128_t *)(void *)scratch;
@@ -26,7 +26,7 @@ static void set_shape(const pipit_form_info *form, uint32_t n_cols,
 
 /* One sub-block's vectors: out[2 i] for i < n_q. */
 PIPIT_INLINE void put_quants(pipit_form_code code, int bits, const uint8_t *at,
-                             uint32_t sub, bool nibbles, v128_t *out) {
+                             uint32_t sub, bool wide, v128_t *out) {
     v128_t v[8];
     if (code == PIPIT_CODE_TRITS)
         pipit_split_trits(at, sub, v);
@@ -36,10 +36,9 @@ PIPIT_INLINE void put_quants(pipit_form_code code, int bits, const uint8_t *at,
     for (int i = 0; i < 8; i++) {
         v[i] = pipit_decoded(code, v[i]);
         if (bits == 1) v[i] = wasm_i8x16_add(v[i], v[i]);
-        if (pipit_is_signed(code) && nibbles) {
-            out[4 * i] = pipit_masked(v[i], 15);
-            out[4 * i + 2] = wasm_v128_xor(pipit_moved(v[i], 4, 15),
-                                           wasm_i8x16_splat(8));
+        if (wide) {
+            out[4 * i] = wasm_i16x8_shr(wasm_i16x8_shl(v[i], 8), 8);
+            out[4 * i + 2] = wasm_i16x8_shr(v[i], 8);
         } else {
             out[2 * i] = v[i];
         }
@@ -84,7 +83,7 @@ static void put_mins(const pipit_form_info *form, const uint8_t *block,
 /* The loop over one group's blocks; its own for each way to store quants. */
 PIPIT_INLINE void put_group(pipit_form_code code, int bits,
                             const pipit_form_info *form, const uint8_t *block,
-                            bool nibbles, const pipit_tile *t, uint32_t g) {
+                            bool wide, const pipit_tile *t, uint32_t g) {
     uint32_t stride = pipit_tile_stride(t);
     v128_t *out = t->blocks + g, *mins = t->mins + g, *m = t->m + g;
     for (uint32_t b = 0; b < t->n_blocks / form->n_subs;
@@ -92,7 +91,7 @@ PIPIT_INLINE void put_group(pipit_form_code code, int bits,
         for (uint32_t s = 0; s < form->n_subs; s++, out += stride) {
             put_quants(code, bits,
                        block + form->quants_at + s * form->sub_bytes, s,
-                       nibbles, out);
+                       wide, out);
             put_scales(form, block, s, out + 2 * t->n_q);
             out[2 * t->n_q + 4] = code == PIPIT_CODE_FP4 ? pipit_e8m0x4(block)
                                                          : pipit_f16x4(block);
@@ -108,10 +107,10 @@ PIPIT_INLINE void put_group(pipit_form_code code, int bits,
 }
 
 static void put_offset(const pipit_form_info *form, const uint8_t *block,
-                       const pipit_tile *t, uint32_t g) {
+                       bool wide, const pipit_tile *t, uint32_t g) {
 #define CASE(n)                                                           \
     case n:                                                               \
-        put_group(PIPIT_CODE_OFFSET, n, form, block, false, t, g);        \
+        put_group(PIPIT_CODE_OFFSET, n, form, block, wide, t, g);        \
         break;
     switch (form->bits) {
         CASE(1)
@@ -126,16 +125,16 @@ static void put_offset(const pipit_form_info *form, const uint8_t *block,
 }
 
 void pipit_tile_unpack(const pipit_matrix *w, uint32_t g0, uint32_t n_groups,
-                       bool nibbles, uint8_t *scratch, pipit_tile *tile) {
+                       bool wide, uint8_t *scratch, pipit_tile *tile) {
     const pipit_form_info *form = pipit_form(w->type);
-    set_shape(form, w->n_cols, nibbles, scratch, tile);
+    set_shape(form, w->n_cols, wide, scratch, tile);
     for (uint32_t g = 0; g < PIPIT_TILE_GROUPS; g++) {
         uint32_t from = g0 + (g < n_groups ? g : n_groups - 1);
         const uint8_t *block = w->groups + from * w->group_bytes;
 #define CASE(code, bits)                                                  \
-    case code: put_group(code, bits, form, block, nibbles, tile, g); break;
+    case code: put_group(code, bits, form, block, wide, tile, g); break;
         switch (form->code) {
-            case PIPIT_CODE_OFFSET: put_offset(form, block, tile, g); break;
+            case PIPIT_CODE_OFFSET: put_offset(form, block, wide, tile, g); break;
             CASE(PIPIT_CODE_SIGNED, 8)
             CASE(PIPIT_CODE_IQ4, 4)
             CASE(PIPIT_CODE_FP4, 4)

@@ -12,8 +12,8 @@
 
 /* One block of 32 columns, both groups:
  *
- *     q[n_q][2]    bytes of vector j; with `nibbles`, of 8-bit quants, vector
- *                  2j the low and 2j + 1 the high nibbles (of quant + 128)
+ *     q[n_q][2]    bytes of vector j; if wide, as i16: vector 2j of its columns
+ *                  0 and 2, vector 2j + 1 of 1 and 3
  *     scale[2][2]  of the 16-column halves: i16, twice per row
  *     d[2]         f32; stands in a super-block's last block
  */
@@ -40,6 +40,6 @@ size_t pipit_tile_bytes(uint32_t n_cols);
 /* Groups [g0, g0 + n_groups), 1 or 2, into scratch; one group stands for both.
  * Not for NVFP4, whose scales are no integers. */
 void pipit_tile_unpack(const pipit_matrix *w, uint32_t g0, uint32_t n_groups,
-                       bool nibbles, uint8_t *scratch, pipit_tile *tile);
+                       bool wide, uint8_t *scratch, pipit_tile *tile);
 
 #endif
