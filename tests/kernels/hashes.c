@@ -132,7 +132,15 @@ uint64_t hash_of(const pipit_kernels *k, uint32_t i) {
         case 4: return hash_attention(k, PIPIT_KV_F16, false, &rng);
         case 5: return hash_attention(k, PIPIT_KV_F32, false, &rng);
         case 6: return hash_attention(k, PIPIT_KV_F16, true, &rng);
-        default: return hash_attention(k, PIPIT_KV_F32, true, &rng);
+        case 7: return hash_attention(k, PIPIT_KV_F32, true, &rng);
+        case 8: {
+            float most = k->weigh(x, x + N, N);
+            return hash_floats(hash_floats(HASH_START, &most, 1), x, N);
+        }
+        case 9: k->hadamard(x, 128); break;
+        default:
+            k->quantize(x, 192, blocks);
+            k->residue(x, 192, blocks);
     }
     return hash_floats(HASH_START, x, N);
 }

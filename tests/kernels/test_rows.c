@@ -38,6 +38,11 @@ static void rows_with(case_values values) {
             CHECK_BITS(b, a, n);
             memcpy(a, x, sizeof x);
             memcpy(b, x, sizeof x);
+            float most_a = s->weigh(a, w, n), most_b = k->weigh(b, w, n);
+            CHECK_BITS(&most_b, &most_a, 1);
+            CHECK_BITS(b, a, n);
+            memcpy(a, x, sizeof x);
+            memcpy(b, x, sizeof x);
             float sum_a = s->softmax(a, n), sum_b = k->softmax(b, n);
             CHECK_BITS(&sum_b, &sum_a, 1);
             CHECK_BITS(b, a, n);
@@ -51,6 +56,51 @@ static void rows_give_the_same_bits(void) {
 
 static void extreme_rows_give_the_same_bits(void) {
     rows_with(CASE_WILD);
+}
+
+static void turned_rows_give_the_same_bits(void) {
+    const pipit_kernels *s = pipit_kernels_at(0);
+    pipit_rng rng;
+    pipit_rng_seed(&rng, 9);
+    for (uint32_t i = 1; pipit_kernels_at(i); i++)
+        for (size_t n = 4; n <= 512; n *= 2) {
+            const pipit_kernels *k = pipit_kernels_at(i);
+            float x[512], a[512], b[512];
+            uint8_t blocks[512 * 4];
+            fill(&rng, x, n, CASE_WILD);
+            memcpy(a, x, sizeof x);
+            memcpy(b, x, sizeof x);
+            s->hadamard(a, n);
+            k->hadamard(b, n);
+            CHECK_BITS(b, a, n);
+            if (n < 32) continue;
+            PIPIT_ASSERT(n / 32 * k->act_block_bytes <= sizeof blocks);
+            memcpy(a, x, sizeof x);
+            memcpy(b, x, sizeof x);
+            s->quantize(a, n, blocks);
+            s->residue(a, n, blocks);
+            k->quantize(b, n, blocks);
+            k->residue(b, n, blocks);
+            CHECK_BITS(b, a, n);
+        }
+}
+
+/* Twice makes n times the row; a residue is below half a step. */
+static void what_turning_and_residues_are(void) {
+    for (uint32_t i = 0; pipit_kernels_at(i); i++) {
+        const pipit_kernels *k = pipit_kernels_at(i);
+        float x[64], y[64];
+        _Alignas(16) uint8_t blocks[64 * 4];
+        for (int j = 0; j < 64; j++) x[j] = y[j] = (float)((j * 37) % 64 - 20);
+        k->hadamard(y, 64);
+        CHECK(y[0] == 64 * 31.5f - 20 * 64);
+        k->hadamard(y, 64);
+        for (int j = 0; j < 64; j++) CHECK(y[j] == 64 * x[j]);
+        memcpy(y, x, sizeof x);
+        k->quantize(y, 64, blocks);
+        k->residue(y, 64, blocks);
+        for (int j = 0; j < 64; j++) CHECK(fabsf(y[j]) <= 0.51f * 43 / 127);
+    }
 }
 
 static void exponentials_over_their_whole_range(void) {
@@ -134,6 +184,8 @@ static void attention_gives_the_same_bits(void) {
 int main(void) {
     CASE(rows_give_the_same_bits);
     CASE(extreme_rows_give_the_same_bits);
+    CASE(turned_rows_give_the_same_bits);
+    CASE(what_turning_and_residues_are);
     CASE(exponentials_over_their_whole_range);
     CASE(attention_gives_the_same_bits);
     return check_done();

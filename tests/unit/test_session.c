@@ -264,12 +264,13 @@ static void every_kernel_and_thread_gives_the_same_bits(void) {
 static void sessions_share_a_beginning(void) {
     static const uint32_t windows[] = {0, 8};
     for (size_t w = 0; w < 2; w++)
-        for (uint32_t context = 60; context <= 90; context += 30) {
+        for (uint32_t context = 60; context <= 360; context += 300) {
             uint32_t text[50], other[50];
             size_t kept = 0;
             tiny_options o = tiny_defaults();
             if (windows[w]) o.arch = "gemma3";
             o.window = windows[w];
+            o.n_context = 400;
             tiny t = tiny_open(&o);
             tiny_tokens(text, 50);
             memcpy(other, text, sizeof text);
