@@ -11,7 +11,7 @@ import { Composer } from "./composer.js";
 import { Conversation } from "./conversation.js";
 import { openDatabase } from "./database.js";
 import { Documents } from "./documents.js";
-import { byId } from "./dom.js";
+import { byId, started } from "./dom.js";
 import { acceptDrops } from "./drop.js";
 import { codeOf } from "./failure.js";
 import { LibraryView } from "./library-view.js";
@@ -145,7 +145,7 @@ class App {
                 "This browser keeps chats only until the page is left.",
             );
         void this.#stored.show();
-        void this.#route(false);
+        void this.#route(false).finally(started);
     }
 
     // ---- views -------------------------------------------------------------

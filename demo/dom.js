@@ -12,6 +12,9 @@ export function byId(id) {
     return /** @type {T} */ (element);
 }
 
+/** The page does what its controls say; before, they do nothing. */
+export const started = () => document.body.removeAttribute("aria-busy");
+
 /**
  * A new element; strings become text, never markup.
  * @template {keyof HTMLElementTagNameMap} K

@@ -4,10 +4,15 @@ import { button, byId } from "./dom.js";
 
 const RELOADED = "pipit-isolated";
 
+/** Whether the user has begun something: typed, chosen or dropped. */
+let touched = false;
+for (const kind of ["input", "change", "drop"])
+    addEventListener(kind, () => (touched = true), { capture: true });
+
 /** Once, and only while nothing can be lost: the headers that the service worker
  * adds come with the next load. @param {() => boolean} isFresh */
 function isolate(isFresh) {
-    if (crossOriginIsolated || !isFresh()) return;
+    if (crossOriginIsolated || touched || !isFresh()) return;
     if (sessionStorage.getItem(RELOADED)) return;
     sessionStorage.setItem(RELOADED, "once");
     location.reload();

@@ -2,7 +2,7 @@
 // One model and at most one adapter are held at a time.
 import { loadModel } from "./pipit/index.js";
 import { Announcer } from "./announcer.js";
-import { button, byId } from "./dom.js";
+import { button, byId, started } from "./dom.js";
 import { codeOf, describeFailure } from "./failure.js";
 import { formatBytes } from "./format.js";
 import { Offline } from "./offline.js";
@@ -45,9 +45,9 @@ class Teach {
     #working;
 
     constructor() {
-        new Offline(
-            () => !this.#model && !this.#working,
-            (words) => this.#announcer.announce(words),
+        const isFree = () => !this.#model && !this.#working;
+        new Offline({ isFresh: isFree, isIdle: isFree }, (words) =>
+            this.#announcer.announce(words),
         );
         this.#data.onChange = (set) => {
             byId("learn").hidden = set === undefined;
@@ -64,8 +64,12 @@ class Teach {
         addEventListener("keydown", (event) => {
             if (event.key === "Escape") this.#working?.abort();
         });
-        void this.#kept.show();
-        void this.#offerToGoOn();
+        void this.#begin().finally(started);
+    }
+
+    async #begin() {
+        await this.#kept.show();
+        await this.#offerToGoOn();
     }
 
     /** One work at a time; its failure is shown. @param {() => Promise<void>} work */

@@ -6,7 +6,13 @@
 // runs, by web/build.mjs.
 import * as esbuild from "esbuild";
 import { execFileSync } from "node:child_process";
-import { copyFileSync, existsSync, readFileSync } from "node:fs";
+import {
+    copyFileSync,
+    existsSync,
+    readdirSync,
+    readFileSync,
+    rmSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -15,6 +21,11 @@ import { packModules } from "./pack-modules.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const require = createRequire(import.meta.url);
+
+/* What an older build left would be packed too. */
+for (const name of readdirSync(join(here, "dist")))
+    if (!name.endsWith(".wasm"))
+        rmSync(join(here, "dist", name), { recursive: true });
 
 /** The manifest, put in without what only Node's downloads need. */
 function manifestPlugin(/** @type {false | "addresses" | "sums"} */ forPages) {
@@ -220,6 +231,7 @@ const builds = [
             store: "src/store/worker.ts",
             openai: "src/openai/index.ts",
         },
+        loader: { ".wasm": "binary" },
     }),
     esbuild.build({
         ...pages,

@@ -62,9 +62,14 @@ static void place_item(const pipit_pass *p, uint32_t layer, uint32_t token,
         place_head(p, l, token, rows.q + (size_t)i * dim,
                    wide ? NULL : l->attn_q_norm);
     place_head(p, l, token, rows.k, wide ? NULL : l->attn_k_norm);
-    size_t start = kv_head * cache->head_bytes;
-    p->kernels->kv_store(rows.k, rows.v, dim, kv->type,
-                         pipit_kv_slot(cache, p->rows[token].pos),
+    uint32_t slot = pipit_kv_slot(cache, p->rows[token].pos);
+    if (kv->type == PIPIT_KV_Q8) {
+        pipit_kv8_head head = pipit_kv8_head_of(kv, cache, kv_head);
+        pipit_kv8_store(&head, slot, rows.k, rows.v);
+        return;
+    }
+    size_t start = kv_head * cache->key_bytes;
+    p->kernels->kv_store(rows.k, rows.v, dim, kv->type, slot,
                          cache->keys + start, cache->values + start);
 }
 
@@ -137,25 +142,48 @@ static attn_item item_of(const attn_plan *plan, uint32_t i) {
     return item;
 }
 
-static void gather_queries(const pipit_pass *p, const attn_item *item,
-                           float *q) {
-    size_t dim = p->model->h.head_dim;
-    for (uint32_t i = 0; i < item->n_tokens; i++)
-        memcpy(q + i * item->n_heads * dim,
-               p->qkv + (item->token + i) * p->qkv_stride + item->head * dim,
-               item->n_heads * dim * sizeof *q);
+/* What a thread does with one item. */
+typedef struct attn_work {
+    const pipit_pass *pass;
+    const pipit_pass *own; /* the session's */
+    const pipit_pass_thread *thread;
+    const pipit_kv_layer *cache;
+    const attn_item *item;
+    uint32_t n_rows, first, n; /* positions [first, first + n) */
+} attn_work;
+
+static attn_work work_of(const pipit_pass *p, uint32_t layer,
+                         const attn_item *item, uint32_t thread) {
+    attn_work w = {.pass = p, .own = p->rows[item->token].of, .item = item};
+    uint32_t pos = p->rows[item->token].pos;
+    w.thread = &w.own->threads[thread];
+    w.cache = &w.own->kv->layers[layer];
+    w.n_rows = item->n_tokens * item->n_heads;
+    w.first = pipit_kv_first(w.cache, pos);
+    w.n = pos + item->n_tokens - w.first;
+    return w;
 }
 
-/* The one or two runs of slots that hold positions [first, first + n). */
-static uint32_t spans_of(const pipit_kvcache *kv, const pipit_kv_layer *cache,
-                         uint32_t kv_head, uint32_t first, uint32_t n,
-                         pipit_kv_span spans[2]) {
-    uint32_t slot = pipit_kv_slot(cache, first);
-    uint32_t n_first = pipit_min_u32(n, cache->capacity - slot);
-    spans[0] = pipit_kv_span_of(kv, cache, kv_head, slot, n_first);
-    if (n_first == n) return 1;
-    spans[1] = pipit_kv_span_of(kv, cache, kv_head, 0, n - n_first);
-    return 2;
+/* The one or two runs of slots that hold an item's positions. */
+typedef struct attn_slots {
+    uint32_t first, n;
+} attn_slots;
+
+static uint32_t slots_of(const attn_work *w, attn_slots slots[2]) {
+    uint32_t first = pipit_kv_slot(w->cache, w->first);
+    uint32_t n = pipit_min_u32(w->n, w->cache->capacity - first);
+    slots[0] = (attn_slots){first, n};
+    slots[1] = (attn_slots){0, w->n - n};
+    return n == w->n ? 1 : 2;
+}
+
+static void gather_queries(const attn_work *w) {
+    size_t dim = w->pass->model->h.head_dim, n = w->item->n_heads * dim;
+    for (uint32_t i = 0; i < w->item->n_tokens; i++)
+        memcpy(w->thread->q + i * n,
+               w->pass->qkv + (w->item->token + i) * w->pass->qkv_stride +
+                   w->item->head * dim,
+               n * sizeof(float));
 }
 
 /* Scores of one row to weights: what it must not see becomes 0. Returns the sum
@@ -175,43 +203,133 @@ static float weigh_row(const pipit_pass *p, const pipit_kv_layer *cache,
     return sum;
 }
 
-static void store_row(const pipit_pass *p, const attn_item *item, uint32_t row,
-                      float sum, const float *out) {
-    uint32_t dim = p->model->h.head_dim;
-    size_t token = item->token + row / item->n_heads;
-    size_t head = item->head + row % item->n_heads;
+static void weigh(const attn_work *w, float *sums) {
+    uint32_t pos = w->pass->rows[w->item->token].pos;
+    for (uint32_t r = 0; r < w->n_rows; r++)
+        sums[r] = weigh_row(w->pass, w->cache,
+                            w->thread->scores + r * w->own->score_stride,
+                            w->first, w->n, pos + r / w->item->n_heads);
+}
+
+/* ---- f16 and f32 ---------------------------------------------------------- */
+
+static void score_floats(const attn_work *w) {
+    attn_slots slots[2];
+    uint32_t n_slots = slots_of(w, slots);
+    for (uint32_t i = 0, at = 0; i < n_slots; at += slots[i++].n) {
+        pipit_kv_span span =
+            pipit_kv_span_of(w->own->kv, w->cache, w->item->kv_head,
+                             slots[i].first, slots[i].n);
+        w->pass->kernels->attn_scores(
+            w->thread->q, w->n_rows, w->pass->model->h.attn_scale, &span,
+            w->thread->scores + at, w->own->score_stride);
+    }
+}
+
+static void mix_floats(const attn_work *w) {
+    attn_slots slots[2];
+    uint32_t n_slots = slots_of(w, slots);
+    for (uint32_t i = 0, at = 0; i < n_slots; at += slots[i++].n) {
+        pipit_kv_span span =
+            pipit_kv_span_of(w->own->kv, w->cache, w->item->kv_head,
+                             slots[i].first, slots[i].n);
+        w->pass->kernels->attn_mix(w->thread->scores + at,
+                                   w->own->score_stride, w->n_rows, &span,
+                                   w->thread->out);
+    }
+}
+
+/* ---- 8 bits: products with quantized queries, then with quantized weights -- */
+
+/* y = matrix . row for all rows that stand quantized in attn_blocks. */
+static void multiply(const attn_work *w, const pipit_matrix *matrix, float *y,
+                     size_t y_stride) {
+    pipit_acts acts = {.blocks = w->thread->attn_blocks,
+                       .block_stride = w->own->attn_block_stride};
+    w->pass->kernels->matmul(matrix, 0, pipit_matrix_n_groups(matrix), &acts,
+                             w->n_rows, y, y_stride,
+                             w->thread->scratch);
+}
+
+static void quantize_row(const attn_work *w, uint32_t row, const float *x,
+                         uint32_t n) {
+    w->pass->kernels->quantize(
+        x, n, w->thread->attn_blocks + row * w->own->attn_block_stride);
+}
+
+static void score_q8(const attn_work *w) {
+    uint32_t dim = w->pass->model->h.head_dim;
+    pipit_kv8_head head =
+        pipit_kv8_head_of(w->own->kv, w->cache, w->item->kv_head);
+    attn_slots slots[2];
+    uint32_t n_slots = slots_of(w, slots);
+    for (uint32_t i = 0; i < w->n_rows * dim; i++)
+        w->thread->q[i] *= w->pass->model->h.attn_scale;
+    for (uint32_t r = 0; r < w->n_rows; r++)
+        quantize_row(w, r, w->thread->q + r * dim, dim);
+    for (uint32_t i = 0, at = 0; i < n_slots; at += slots[i++].n) {
+        pipit_matrix keys =
+            pipit_kv8_keys(&head, slots[i].first, slots[i].n);
+        multiply(w, &keys, w->thread->scores + at, w->own->score_stride);
+    }
+}
+
+/* Positions [at, at + n) of those that are seen: no more than a run. */
+static void mix_run(const attn_work *w, const pipit_kv8_head *head,
+                    uint32_t at, uint32_t n) {
+    uint32_t slot = pipit_kv_slot(w->cache, w->first + at);
+    pipit_matrix values = pipit_kv8_values(head, slot, n);
+    for (uint32_t r = 0; r < w->n_rows; r++) {
+        float *row = w->thread->scores + r * w->own->score_stride + at;
+        w->pass->kernels->mul(row, head->scales + slot, n);
+        for (uint32_t i = n; i < values.n_cols; i++) row[i] = 0;
+        quantize_row(w, r, row, values.n_cols);
+    }
+    multiply(w, &values, w->thread->part, head->head_dim);
+    w->pass->kernels->add(w->thread->out, w->thread->part,
+                          (size_t)w->n_rows * head->head_dim);
+}
+
+static void mix_q8(const attn_work *w) {
+    pipit_kv8_head head =
+        pipit_kv8_head_of(w->own->kv, w->cache, w->item->kv_head);
+    for (uint32_t at = 0, n; at < w->n; at += n) {
+        uint32_t left = PIPIT_KV_RUN - (w->first + at) % PIPIT_KV_RUN;
+        n = pipit_min_u32(left, w->n - at);
+        mix_run(w, &head, at, n);
+    }
+}
+
+/* ---- an item ---------------------------------------------------------------- */
+
+static void store_row(const attn_work *w, uint32_t row, float sum) {
+    uint32_t dim = w->pass->model->h.head_dim;
+    const float *out = w->thread->out + (size_t)row * dim;
+    size_t token = w->item->token + row / w->item->n_heads;
+    size_t head = w->item->head + row % w->item->n_heads;
     float scale = 1.0f / sum;
-    float *to = p->heads + token * p->heads_stride + head * dim;
+    float *to = w->pass->heads + token * w->pass->heads_stride + head * dim;
     for (uint32_t i = 0; i < dim; i++) to[i] = out[i] * scale;
 }
 
-static void attend_item(pipit_pass *p, uint32_t layer, const attn_item *item,
-                        uint32_t thread) {
-    const pipit_pass *own = p->rows[item->token].of;
-    const pipit_pass_thread *t = &own->threads[thread];
-    const pipit_kv_layer *cache = &own->kv->layers[layer];
-    uint32_t dim = p->model->h.head_dim;
-    uint32_t n_rows = item->n_tokens * item->n_heads;
-    uint32_t pos = p->rows[item->token].pos;
-    uint32_t first = pipit_kv_first(cache, pos);
-    uint32_t n = pos + item->n_tokens - first;
-    pipit_kv_span spans[2];
+static void attend_item(const pipit_pass *p, uint32_t layer,
+                        const attn_item *item, uint32_t thread) {
+    attn_work w = work_of(p, layer, item, thread);
+    bool q8 = w.own->kv->type == PIPIT_KV_Q8;
+    size_t n_out = (size_t)w.n_rows * p->model->h.head_dim;
     float sums[PIPIT_ATTN_ROWS];
-    uint32_t n_spans =
-        spans_of(own->kv, cache, item->kv_head, first, n, spans);
-    gather_queries(p, item, t->q);
-    for (uint32_t i = 0, at = 0; i < n_spans; at += spans[i++].n_pos)
-        p->kernels->attn_scores(t->q, n_rows, p->model->h.attn_scale, &spans[i],
-                                t->scores + at, own->score_stride);
-    for (uint32_t r = 0; r < n_rows; r++)
-        sums[r] = weigh_row(p, cache, t->scores + r * own->score_stride, first,
-                            n, pos + r / item->n_heads);
-    memset(t->out, 0, (size_t)n_rows * dim * sizeof *t->out);
-    for (uint32_t i = 0, at = 0; i < n_spans; at += spans[i++].n_pos)
-        p->kernels->attn_mix(t->scores + at, own->score_stride, n_rows,
-                             &spans[i], t->out);
-    for (uint32_t r = 0; r < n_rows; r++)
-        store_row(p, item, r, sums[r], t->out + (size_t)r * dim);
+    gather_queries(&w);
+    if (q8)
+        score_q8(&w);
+    else
+        score_floats(&w);
+    weigh(&w, sums);
+    memset(w.thread->out, 0, n_out * sizeof(float));
+    if (q8)
+        mix_q8(&w);
+    else
+        mix_floats(&w);
+    for (uint32_t r = 0; r < w.n_rows; r++) store_row(&w, r, sums[r]);
 }
 
 void pipit_attention_attend(pipit_pass *pass, uint32_t layer, uint32_t thread,

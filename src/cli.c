@@ -30,7 +30,7 @@ static const char usage[] =
     "       pipit hash MODEL TEXT         hash of the last logits' bits\n"
     "       pipit bench MODEL             tokens per second\n"
     "       pipit kernels                 implementations of this build\n"
-    "options: --threads N --kernels NAME --context N --kv f16|f32\n"
+    "options: --threads N --kernels NAME --context N --kv q8|f16|f32\n"
     "  --adapter FILE[:SCALE] (run, hash, bench; several may be given)\n"
     "  run: --max-tokens N --temperature T --top-k K --top-p P --seed S\n"
     "       --chatml (the prompt is a user's turn)\n"
@@ -498,8 +498,12 @@ static bool read_option(const char *name, const char *value, options *o) {
         return (o->adapters[o->n_adapters++] = value) != NULL;
     if (strcmp(name, "--tokens") == 0) return (o->tokens = value) != NULL;
     if (strcmp(name, "--kv") == 0) {
-        o->kv_type = strcmp(value, "f32") == 0 ? PIPIT_KV_F32 : PIPIT_KV_F16;
-        return strcmp(value, "f32") == 0 || strcmp(value, "f16") == 0;
+        static const char *const types[] = {"auto", "f16", "f32", "q8"};
+        for (int i = 0; i < 4; i++) {
+            o->kv_type = (pipit_kv_type)i;
+            if (strcmp(value, types[i]) == 0) return true;
+        }
+        return false;
     }
     if (strcmp(name, "--seed") == 0) {
         char *end;

@@ -6,12 +6,18 @@
 
 static uint32_t capacity_of(const pipit_layer_params *p, uint32_t n_context,
                             uint32_t n_batch) {
-    uint64_t n = n_context;
+    uint64_t n = n_context, whole = PIPIT_KV8_BLOCK;
     if (p->window > 0) {
-        uint64_t ring = (uint64_t)p->window + n_batch + REWIND_MARGIN + 4;
+        uint64_t ring = (uint64_t)p->window + n_batch + REWIND_MARGIN + whole;
         if (ring < n) n = ring;
+        whole = PIPIT_KV_RUN;
     }
-    return (uint32_t)((n + 3) & ~(uint64_t)3);
+    return (uint32_t)((n + whole - 1) / whole * whole);
+}
+
+pipit_kv_type pipit_kv_type_for(const pipit_hparams *h, pipit_kv_type type) {
+    if (type != PIPIT_KV_AUTO) return type;
+    return h->head_dim % PIPIT_KV8_BLOCK == 0 ? PIPIT_KV_Q8 : PIPIT_KV_F16;
 }
 
 static uint32_t conv_capacity(uint32_t n_taps, uint32_t n_context,
@@ -45,20 +51,26 @@ void pipit_kvcache_carve(const pipit_hparams *h,
                          const pipit_layer_params *layers, uint32_t n_context,
                          uint32_t n_batch, pipit_kv_type type,
                          pipit_arena *arena, pipit_kvcache *kv) {
-    size_t element = type == PIPIT_KV_F32 ? 4 : 2;
+    uint64_t row = (uint64_t)h->head_dim * (type == PIPIT_KV_F32 ? 4 : 2);
     *kv = (pipit_kvcache){.type = type, .head_dim = h->head_dim,
                           .n_context = n_context};
     kv->layers = pipit_arena_take(arena, h->n_layers, sizeof *kv->layers);
     for (uint32_t i = 0; i < h->n_layers; i++) {
         const pipit_layer_params *p = &layers[i];
         uint32_t capacity = capacity_of(p, n_context, n_batch);
-        uint64_t head_bytes = (uint64_t)element * h->head_dim * capacity;
-        uint64_t all = head_bytes * p->n_kv_heads;
-        uint8_t *keys = pipit_arena_take_bytes(arena, all);
-        uint8_t *values = pipit_arena_take_bytes(arena, all);
+        uint64_t key_bytes = row * capacity, value_bytes = key_bytes;
+        if (type == PIPIT_KV_Q8) {
+            key_bytes = pipit_kv8_key_bytes(h->head_dim, capacity);
+            value_bytes = pipit_kv8_value_bytes(h->head_dim, capacity);
+        }
+        uint8_t *keys =
+            pipit_arena_take_bytes(arena, key_bytes * p->n_kv_heads);
+        uint8_t *values =
+            pipit_arena_take_bytes(arena, value_bytes * p->n_kv_heads);
         if (arena->base)
             kv->layers[i] = (pipit_kv_layer){.keys = keys, .values = values,
-                                             .head_bytes = (size_t)head_bytes,
+                                             .key_bytes = (size_t)key_bytes,
+                                             .value_bytes = (size_t)value_bytes,
                                              .capacity = capacity,
                                              .window = p->window};
     }
@@ -69,10 +81,17 @@ pipit_kv_span pipit_kv_span_of(const pipit_kvcache *kv,
                                const pipit_kv_layer *l, uint32_t head,
                                uint32_t first, uint32_t n) {
     size_t element = kv->type == PIPIT_KV_F32 ? 4 : 2;
-    size_t start = head * l->head_bytes + first * kv->head_dim * element;
+    size_t start = head * l->key_bytes + first * kv->head_dim * element;
     return (pipit_kv_span){.keys = l->keys + start, .values = l->values + start,
                            .type = kv->type, .head_dim = kv->head_dim,
                            .n_pos = n};
+}
+
+pipit_kv8_head pipit_kv8_head_of(const pipit_kvcache *kv,
+                                 const pipit_kv_layer *l, uint32_t head) {
+    return pipit_kv8_head_at(l->keys + head * l->key_bytes,
+                             l->values + head * l->value_bytes, kv->head_dim,
+                             l->capacity);
 }
 
 void pipit_conv_keep(const pipit_kvcache *kv, const pipit_conv_layer *c,
@@ -97,8 +116,8 @@ uint32_t pipit_kv_oldest_rewind(const pipit_kvcache *kv, uint32_t n_layers,
                 need = n - kv->convs[i].capacity + kv->n_taps - 1;
         } else if (l->window > 0 && n > l->capacity) {
             /* Slots hold n - capacity .. n - 1; the next query sees window - 1
-             * positions before it, rounded down to a group. */
-            need = n - l->capacity + l->window + 3;
+             * positions before it, rounded down to a block. */
+            need = n - l->capacity + l->window + PIPIT_KV8_BLOCK - 1;
         }
         if (need > oldest) oldest = need;
     }
@@ -141,10 +160,26 @@ static bool same_rings(const pipit_kvcache *a, const pipit_kvcache *b,
 static void copy_heads(const pipit_kv_layer *to, const pipit_kv_layer *from,
                        uint32_t n_heads, size_t bytes) {
     for (uint32_t h = 0; h < n_heads; h++) {
-        memcpy(to->keys + h * to->head_bytes, from->keys + h * from->head_bytes,
+        memcpy(to->keys + h * to->key_bytes, from->keys + h * from->key_bytes,
                bytes);
-        memcpy(to->values + h * to->head_bytes,
-               from->values + h * from->head_bytes, bytes);
+        memcpy(to->values + h * to->value_bytes,
+               from->values + h * from->value_bytes, bytes);
+    }
+}
+
+static void copy_layer(const pipit_kvcache *to, const pipit_kvcache *from,
+                       uint32_t layer, uint32_t n_heads, uint32_t n) {
+    const pipit_kv_layer *a = &to->layers[layer], *b = &from->layers[layer];
+    size_t row = to->head_dim * (to->type == PIPIT_KV_F32 ? 4u : 2u);
+    if (a->window > 0) n = a->capacity;
+    if (to->type != PIPIT_KV_Q8) { /* keys stand in groups of four */
+        copy_heads(a, b, n_heads, (((size_t)n + 3) & ~(size_t)3) * row);
+        return;
+    }
+    for (uint32_t h = 0; h < n_heads; h++) {
+        pipit_kv8_head x = pipit_kv8_head_of(to, a, h);
+        pipit_kv8_head y = pipit_kv8_head_of(from, b, h);
+        pipit_kv8_copy(&x, &y, n);
     }
 }
 
@@ -160,17 +195,10 @@ static void copy_convolution(const pipit_kvcache *to, const pipit_kvcache *from,
 
 bool pipit_kv_copy(pipit_kvcache *to, const pipit_kvcache *from,
                    const pipit_model *model, uint32_t n) {
-    size_t element = to->type == PIPIT_KV_F32 ? 4 : 2;
     uint32_t n_layers = model->h.n_layers;
     if (!same_rings(to, from, n_layers)) return false;
     for (uint32_t i = 0; i < n_layers; i++) {
-        const pipit_kv_layer *l = &to->layers[i];
-        /* Keys stand in groups of four. */
-        size_t whole = ((size_t)n + 3) & ~(size_t)3;
-        size_t bytes = l->window > 0 ? l->head_bytes
-                                     : whole * to->head_dim * element;
-        copy_heads(l, &from->layers[i], model->layers[i].params.n_kv_heads,
-                   bytes);
+        copy_layer(to, from, i, model->layers[i].params.n_kv_heads, n);
         if (to->convs && to->convs[i].ring) copy_convolution(to, from, i);
     }
     to->n_restored = from->n_restored;

@@ -5,10 +5,11 @@
  *     keys    (capacity / 4, head_dim, 4)   four positions side by side
  *     values  (capacity, head_dim)
  *
- * in f16 or f32, keys after RoPE. A layer that sees every position has room for
- * the whole context, position p at slot p. A windowed layer keeps a ring: p at
- * slot p % capacity, capacity = window + the largest batch + a margin for
- * rewinding, a multiple of 4 so that groups stay whole.
+ * in f16 or f32, keys after RoPE; or in 8 bits, as kv_q8.h draws it. A layer that
+ * sees every position has room for the whole context, position p at slot p. A
+ * windowed layer keeps a ring: p at slot p % capacity, capacity = window + the
+ * largest batch + a margin for rewinding, so rounded up that groups of four and
+ * runs of PIPIT_KV_RUN positions stay whole.
  *
  * A layer that is a short convolution keeps a ring of its inputs instead, f32,
  * since a position needs only the n_taps - 1 before it:
@@ -22,14 +23,19 @@
 #ifndef PIPIT_KVCACHE_H
 #define PIPIT_KVCACHE_H
 
+#include "kv_q8.h"
 #include "model.h"
 
 typedef struct pipit_kv_layer {
-    uint8_t *keys, *values; /* of KV head 0 */
-    size_t head_bytes;      /* from one head's keys (values) to the next's */
-    uint32_t capacity;      /* slots; a multiple of 4 */
-    uint32_t window;        /* 0: none */
+    uint8_t *keys, *values;        /* of KV head 0 */
+    size_t key_bytes, value_bytes; /* from one head's to the next's */
+    uint32_t capacity;             /* slots */
+    uint32_t window;               /* 0: none */
 } pipit_kv_layer;
+
+/* With 8 bits, what is mixed is summed run by run: from one multiple of it to
+ * the next, whatever else a row's positions are split by. */
+#define PIPIT_KV_RUN 128u
 
 /* Positions from one checkpoint to the next. */
 #define PIPIT_CHECKPOINT 256u
@@ -40,7 +46,7 @@ typedef struct pipit_conv_layer { /* all 0: no convolution */
 } pipit_conv_layer;
 
 typedef struct pipit_kvcache {
-    pipit_kv_type type;
+    pipit_kv_type type; /* not AUTO */
     uint32_t head_dim;
     uint32_t n_context;
     pipit_kv_layer *layers;  /* (n_layers) */
@@ -49,8 +55,11 @@ typedef struct pipit_kvcache {
     uint32_t n_restored;     /* positions before it are not in the rings */
 } pipit_kvcache;
 
-/* Takes the cache's memory from the arena; while measuring *kv is not
- * complete. */
+/* What AUTO means for a model; others are as they are. */
+pipit_kv_type pipit_kv_type_for(const pipit_hparams *h, pipit_kv_type type);
+
+/* Takes the cache's memory from the arena; type is not AUTO. While measuring
+ * *kv is not complete. */
 void pipit_kvcache_carve(const pipit_hparams *h,
                          const pipit_layer_params *layers, uint32_t n_context,
                          uint32_t n_batch, pipit_kv_type type,
@@ -61,12 +70,15 @@ static inline uint32_t pipit_kv_slot(const pipit_kv_layer *l, uint32_t pos) {
     return pos % l->capacity;
 }
 
-/* The positions that a query at pos sees, first of them rounded down to a group
- * of four: [first, pos]. */
+/* The positions that a query at pos sees, first of them rounded down to a whole
+ * block of 8-bit values: [first, pos]. */
 static inline uint32_t pipit_kv_first(const pipit_kv_layer *l, uint32_t pos) {
     if (l->window == 0 || pos < l->window) return 0;
-    return (pos - l->window + 1) & ~3u;
+    return (pos - l->window + 1) & ~(PIPIT_KV8_BLOCK - 1);
 }
+
+pipit_kv8_head pipit_kv8_head_of(const pipit_kvcache *kv,
+                                 const pipit_kv_layer *l, uint32_t head);
 
 /* Slots [first, first + n) of a head as a span for the attention kernels; first
  * is a multiple of 4 and the slots don't wrap. */

@@ -57,8 +57,13 @@ static void set_strides(const pipit_hparams *h,
     if (h->arch->sub_norms) p->row_stride = *max_cols;
     p->block_stride = (*max_cols + PIPIT_ACT_BLOCK - 1) / PIPIT_ACT_BLOCK *
                       kernels->act_block_bytes;
-    /* A windowed query's first group may begin before its window. */
-    p->score_stride = round4((size_t)n_context + 4);
+    /* A windowed query's first block may begin before its window, and the last
+     * one goes beyond what is there. */
+    p->score_stride = round4((size_t)n_context + 2 * PIPIT_KV8_BLOCK);
+    size_t columns = h->head_dim > PIPIT_KV_RUN ? h->head_dim : PIPIT_KV_RUN;
+    p->attn_block_stride =
+        columns / PIPIT_ACT_BLOCK * kernels->act_block_bytes;
+    if (*max_cols < columns) *max_cols = columns;
 }
 
 static void carve_threads(const pipit_hparams *h, const pipit_kernels *kernels,
@@ -73,6 +78,9 @@ static void carve_threads(const pipit_hparams *h, const pipit_kernels *kernels,
         t.q = take_rows(arena, PIPIT_ATTN_ROWS, h->head_dim);
         t.out = take_rows(arena, PIPIT_ATTN_ROWS, h->head_dim);
         t.scores = take_rows(arena, PIPIT_ATTN_ROWS, p->score_stride);
+        t.part = take_rows(arena, PIPIT_ATTN_ROWS, h->head_dim);
+        t.attn_blocks =
+            pipit_arena_take(arena, PIPIT_ATTN_ROWS, p->attn_block_stride);
         t.scratch = pipit_arena_take(arena, 1, scratch);
         if (arena->base) p->threads[i] = t;
     }

@@ -181,7 +181,16 @@ const char *pipit_tensor_type_name(uint32_t type);
 
 /* ---- forecast ---------------------------------------------------------- */
 
-typedef enum pipit_kv_type { PIPIT_KV_F16 = 0, PIPIT_KV_F32 = 1 } pipit_kv_type;
+/* Numbers that keys and values are kept as. Q8: 8-bit integers, a scale for 32
+ * elements of a key and one for a value, where heads have a multiple of 32
+ * elements; half the memory of F16 and several times its speed over long
+ * contexts. AUTO: Q8 where it can be had, else F16. */
+typedef enum pipit_kv_type {
+    PIPIT_KV_AUTO = 0,
+    PIPIT_KV_F16 = 1,
+    PIPIT_KV_F32 = 2,
+    PIPIT_KV_Q8 = 3
+} pipit_kv_type;
 
 typedef struct pipit_session_options {
     uint32_t n_context;   /* positions; 0 = the smaller of the model's own

@@ -66,7 +66,9 @@ void pipit_session_measure(const pipit_hparams *h,
     pipit_arena arena = {0};
     parts p = carve(h, layers, kernels, n_threads,
                     pipit_session_context(h, options),
-                    options ? options->kv_type : PIPIT_KV_F16, &arena);
+                    pipit_kv_type_for(h, options ? options->kv_type
+                                                 : PIPIT_KV_AUTO),
+                    &arena);
     *scratch_bytes = p.scratch_bytes;
     *kv_bytes = arena.wanted - p.scratch_bytes;
 }
@@ -83,10 +85,16 @@ static pipit_status check_options(const pipit_model *model,
                           "a context of %u tokens was asked for, the model was "
                           "made for %u",
                           (uint64_t)n, (uint64_t)model->h.n_context);
-    if (options && options->kv_type != PIPIT_KV_F16 &&
-        options->kv_type != PIPIT_KV_F32)
+    if (options && (uint32_t)options->kv_type > PIPIT_KV_Q8)
         return pipit_fail(error, PIPIT_E_ARGUMENT, PIPIT_NO_OFFSET,
                           "unknown type of keys and values");
+    if (options && options->kv_type == PIPIT_KV_Q8 &&
+        model->h.head_dim % PIPIT_KV8_BLOCK != 0)
+        return pipit_fail(error, PIPIT_E_ARGUMENT, PIPIT_NO_OFFSET,
+                          "8-bit keys and values need heads of a multiple of "
+                          "%u elements, the model's have %u",
+                          (uint64_t)PIPIT_KV8_BLOCK,
+                          (uint64_t)model->h.head_dim);
     return PIPIT_OK;
 }
 
@@ -100,7 +108,8 @@ pipit_status pipit_session_open(pipit_model *model,
     const pipit_kernels *kernels = model->engine->kernels;
     uint32_t n_threads = pipit_pool_size(model->engine->pool);
     uint32_t n_context = pipit_session_context(&model->h, options);
-    pipit_kv_type type = options ? options->kv_type : PIPIT_KV_F16;
+    pipit_kv_type type = pipit_kv_type_for(
+        &model->h, options ? options->kv_type : PIPIT_KV_AUTO);
     pipit_layer_params layers[PIPIT_MAX_LAYERS];
     for (uint32_t l = 0; l < model->h.n_layers; l++)
         layers[l] = model->layers[l].params;

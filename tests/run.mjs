@@ -1,5 +1,6 @@
-// The test command: sets up what is needed, runs every part, and ends with one
-// line `N passed, N failed, N skipped` over all of them.
+// The test command: sets up what is needed, runs every part, says once more what
+// failed and why, and ends with one line `N passed, N failed, N skipped` over
+// all of them.
 //
 //   npm test                    all parts, in the order of `parts`
 //   npm test -- unit browser    these parts
@@ -23,6 +24,21 @@ const sum = (a, b) => ({
 /** @returns {Counts} */
 const oneFailed = () => ({ ...none(), failed: 1 });
 
+/** What failed, said again at the end: the last page of a log tells all.
+ * @type {string[]} */
+const failures = [];
+
+const LAST_LINES = 150;
+
+/** @param {string} what @param {string} text why */
+function failed(what, text) {
+    const lines = text.trim().split("\n");
+    const left = lines.length - LAST_LINES;
+    const shown = left > 0 ? [`(${left} lines above)`] : [];
+    shown.push(...lines.slice(-LAST_LINES));
+    failures.push(`--- ${what}\n${shown.join("\n")}`);
+}
+
 /**
  * Runs a program, showing what it writes.
  * @param {string} program
@@ -33,16 +49,17 @@ function show(program, words) {
     return new Promise((resolve) => {
         const child = spawn(program, words, {
             cwd: root,
-            stdio: ["ignore", "pipe", "inherit"],
+            stdio: ["ignore", "pipe", "pipe"],
         });
         let output = "";
-        child.stdout.on("data", (text) => {
-            output += text;
-            process.stdout.write(text);
-        });
+        for (const name of /** @type {const} */ (["stdout", "stderr"]))
+            child[name].setEncoding("utf8").on("data", (text) => {
+                output += text;
+                process[name].write(text);
+            });
         child.on("error", (error) => {
             console.log(error.message);
-            resolve({ code: 1, output });
+            resolve({ code: 1, output: error.message });
         });
         child.on("close", (code) => resolve({ code: code ?? 1, output }));
     });
@@ -71,7 +88,17 @@ async function nativeTests(folder, options, labels) {
     }
     // A crash of ctest itself, or no test at all.
     if (code !== 0 && counts.failed === 0) counts.failed++;
+    if (counts.failed > 0) failed(`ctest in ${folder}`, ctestFailures(output));
     return counts;
+}
+
+/** The failed tests of ctest, each with what it wrote. @param {string} output */
+function ctestFailures(output) {
+    const blocks = output.split(/^(?= *(?:Start +\d+|\d+\/\d+ Test +#\d+):)/m);
+    const bad = blocks.filter((block) =>
+        /^ *\d+\/\d+ .*\*\*\*(?!Skip)/.test(block),
+    );
+    return bad.length > 0 ? bad.join("") : output;
 }
 
 /**
@@ -87,6 +114,7 @@ async function nodeTests(folder) {
         : [];
     if (files.length === 0) {
         console.log(`${folder} holds no tests`);
+        failed(folder, "it holds no tests");
         return oneFailed();
     }
     const report = path.join(
@@ -96,7 +124,7 @@ async function nodeTests(folder) {
     );
     fs.mkdirSync(path.dirname(report), { recursive: true });
     fs.rmSync(report, { force: true });
-    const { code } = await show(process.execPath, [
+    const { code, output } = await show(process.execPath, [
         "--test",
         "--test-concurrency=1",
         ...["--test-reporter=spec", "--test-reporter-destination=stdout"],
@@ -112,6 +140,9 @@ async function nodeTests(folder) {
         skipped: count("skipped") + count("todo"),
     };
     if (code !== 0 && counts.failed === 0) counts.failed++;
+    // The reporter lists them at its end, if it came so far.
+    const list = output.lastIndexOf("failing tests:");
+    if (counts.failed > 0) failed(folder, output.slice(Math.max(list, 0)));
     return counts;
 }
 
@@ -121,8 +152,11 @@ async function nodeTests(folder) {
  * @returns {Promise<Counts>}
  */
 async function script(file) {
-    const { code } = await show(process.execPath, [path.join("tests", file)]);
-    return code === 0 ? { ...none(), passed: 1 } : oneFailed();
+    const name = path.join("tests", file);
+    const { code, output } = await show(process.execPath, [name]);
+    if (code === 0) return { ...none(), passed: 1 };
+    failed(name, output);
+    return oneFailed();
 }
 
 /**
@@ -156,7 +190,9 @@ async function browserTests() {
         for (const wanted of debianPackages[name])
             await wantPackage(found[name] !== undefined, wanted);
     if (findChromium() !== undefined) return nodeTests("tests/browser");
-    console.log("no Chromium: set CHROMIUM to its path");
+    const message = "no Chromium: set CHROMIUM to its path";
+    console.log(message);
+    if (process.env.CI) failed("browser", message);
     return process.env.CI ? oneFailed() : { ...none(), skipped: 1 };
 }
 
@@ -245,6 +281,12 @@ const parts = [
         run: () => nodeTests("tests/wasm"),
     },
     {
+        name: "bench",
+        title: "bench: the benches run, without times",
+        needs: "model",
+        run: () => nodeTests("tests/bench"),
+    },
+    {
         name: "golden",
         title: "golden: logits and answers against references",
         needs: "model",
@@ -298,7 +340,11 @@ async function main(names) {
             }
             counts = await part.run();
         } catch (error) {
-            console.log(error instanceof Error ? error.message : error);
+            const message = String(
+                error instanceof Error ? error.message : error,
+            );
+            console.log(message);
+            failed(part.name, message);
             counts = oneFailed();
         }
         total.passed += counts.passed;
@@ -307,6 +353,8 @@ async function main(names) {
         const seconds = Math.round((performance.now() - start) / 1000);
         table.push(`${part.name.padEnd(10)} ${line(counts)} (${seconds} s)`);
     }
+    if (failures.length > 0)
+        console.log(`\n=== what failed\n${failures.join("\n\n")}`);
     console.log(`\n=== all\n${table.join("\n")}\n${line(total)}`);
     return total.failed === 0 ? 0 : 1;
 }

@@ -18,6 +18,8 @@ export const trainingModules = variants.map(
 );
 /** What is shipped; a page fetches one of them. */
 export const shippedModules = [...plainModules, ...trainingModules];
+/** Put into the program of the store. */
+export const storeModules = ["pipit-sha256.wasm"];
 /** What is built to compute; tests compare the others with the first. */
 export const builtModules = ["pipit-scalar.wasm", ...plainModules];
 
@@ -75,7 +77,7 @@ export function npm(words) {
     return run(process.platform === "win32" ? "npm.cmd" : "npm", words);
 }
 
-/** Builds the five modules. @param {(line: string) => void} log */
+/** Builds the modules. @param {(line: string) => void} log */
 export async function buildWasm(log) {
     const { folder, version } = await ensureToolchain(log);
     log(`wasm: building with Emscripten ${version}`);
@@ -96,13 +98,14 @@ export async function buildWasm(log) {
     await run("cmake", ["--build", "build/wasm", "--parallel", "2"], { env });
 }
 
-/** Puts the modules into the package and builds it. */
+/** Puts the modules into the package and builds it, of nothing older. */
 export async function buildPackage() {
+    fs.rmSync(distFolder, { recursive: true, force: true });
     fs.mkdirSync(distFolder, { recursive: true });
-    for (const name of shippedModules) {
-        const temporary = path.join(distFolder, `.${name}`);
-        fs.copyFileSync(path.join(wasmFolder, name), temporary);
-        fs.renameSync(temporary, path.join(distFolder, name));
-    }
+    for (const name of shippedModules)
+        fs.copyFileSync(
+            path.join(wasmFolder, name),
+            path.join(distFolder, name),
+        );
     await npm(["run", "build", "--silent", "-w", "pipit"]);
 }

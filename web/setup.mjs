@@ -16,11 +16,13 @@ import {
     builtModules,
     npm,
     root,
+    storeModules,
     trainingModules,
 } from "./build.mjs";
 import { cacheFolder } from "./toolchain.mjs";
 
 const CLI = "js-bindings/bin/pipit.js";
+const modules = [...builtModules, ...trainingModules, ...storeModules];
 const STAMPS = path.join(root, "build/stamps");
 
 /** All files at or below the given places. @param {string[]} places */
@@ -81,9 +83,7 @@ const steps = [
     {
         name: "wasm",
         inputs: ["CMakeLists.txt", "src", "web/cmake", ...cFilesIn("web")],
-        outputs: [...builtModules, ...trainingModules].map(
-            (name) => `build/wasm/${name}`,
-        ),
+        outputs: modules.map((name) => `build/wasm/${name}`),
         run: buildWasm,
     },
     {
@@ -96,9 +96,7 @@ const steps = [
                 (name) => `js-bindings/${name}`,
             ),
             ...["models/manifest.json", "package-lock.json", "web/build.mjs"],
-            ...[...builtModules, ...trainingModules].map(
-                (name) => `build/wasm/${name}`,
-            ),
+            ...modules.map((name) => `build/wasm/${name}`),
         ],
         outputs: ["js-bindings/dist/cli.js", "js-bindings/dist/index.node.js"],
         run: async (log) => {

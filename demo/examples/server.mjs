@@ -11,10 +11,9 @@ const server = createServer(async (request, response) => {
     const chat = await model.createChat();
     try {
         let question = "";
-        for await (const text of request.setEncoding("utf8")) {
-            question += text;
-            if (question.length > 10_000) return response.writeHead(413).end();
-        }
+        for await (const text of request.setEncoding("utf8"))
+            if (question.length <= 10_000) question += text;
+        if (question.length > 10_000) return response.writeHead(413).end();
         const options = { maxTokens: 200, signal: abort.signal };
         for await (const text of chat.send(question, options))
             response.write(text);

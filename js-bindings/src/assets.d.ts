@@ -6,3 +6,9 @@ declare module "#assets" {
     export const engine: string;
     export const template: string;
 }
+
+/* What the build puts into store.js. */
+declare module "*/pipit-sha256.wasm" {
+    const bytes: Uint8Array<ArrayBuffer>;
+    export default bytes;
+}

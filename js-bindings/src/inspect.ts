@@ -28,7 +28,7 @@ import type {
 const HEADER_MEMORY = 2 ** 30;
 const MOST_POSITIONS = 2 ** 31;
 
-export const kvTypes = { f16: 0, f32: 1 } as const;
+export const kvTypes = { auto: 0, f16: 1, f32: 2, q8: 3 } as const;
 
 /** As `loadModel` would choose. */
 export function threadCount(threads: number | undefined): number {
@@ -116,7 +116,7 @@ export async function inspect(
         forecast: ({ contextLength, kvType, threads }: ForecastOptions = {}) =>
             file.forecast(
                 integer("contextLength", contextLength, 0, 0, MOST_POSITIONS),
-                kvTypes[kvType ?? "f16"],
+                kvTypes[kvType ?? "auto"],
                 threadCount(threads),
             ),
     };

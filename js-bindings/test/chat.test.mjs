@@ -162,7 +162,7 @@ test("templates that fail", async (t) => {
         const chat = await model.createChat({ template });
         const startedAt = performance.now();
         await rejects(text(chat.send("x")), "template", message);
-        assert.ok(performance.now() - startedAt < 5000);
+        assert.ok(performance.now() - startedAt < 30_000);
         assert.deepEqual(chat.messages, []);
         await chat.close();
     };

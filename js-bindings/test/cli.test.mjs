@@ -21,7 +21,7 @@ function pipit(words, input = "") {
     const { status, stdout, stderr } = spawnSync(
         process.execPath,
         [bin, ...words],
-        { input, encoding: "utf8", timeout: 120_000 },
+        { input, encoding: "utf8", timeout: 240_000 },
     );
     return { status, stdout, stderr };
 }

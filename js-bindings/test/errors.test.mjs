@@ -183,7 +183,7 @@ test("malformed files", { skip: withoutPeerdata }, async (t) => {
                     assert.notEqual(error.code, "internal", error.message);
                     assert.notEqual(error.code, "worker-died", error.message);
                 }
-            assert.ok(performance.now() - startedAt < 5000);
+            assert.ok(performance.now() - startedAt < 30_000);
         });
 });
 

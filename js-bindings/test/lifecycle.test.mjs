@@ -113,7 +113,7 @@ test("a worker that is not there", async () => {
 test("a process that forgets to close ends", async () => {
     const path = fileURLToPath(program("forgetful.mjs"));
     const run = promisify(execFile)(process.execPath, [path], {
-        timeout: 20_000,
+        timeout: 120_000,
     });
     assert.equal((await run).stdout, "done\n");
 });

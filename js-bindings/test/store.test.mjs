@@ -15,6 +15,12 @@ import { program, rejects, tinyModel } from "./support.mjs";
 const work = fs.mkdtempSync(path.join(os.tmpdir(), "pipit-store-"));
 const body = Buffer.from(tinyModel({ layers: 2, embedding: 128 }));
 const limits = impatient;
+const manifest = JSON.parse(
+    fs.readFileSync(
+        new URL("../../models/manifest.json", import.meta.url),
+        "utf8",
+    ),
+);
 
 /** @type {import("../../tests/tools/bad-server.mjs").BadServer} */
 let server;
@@ -199,6 +205,38 @@ describe("import", () => {
         await (await loadModel(stored.source, { threads: 1 })).close();
         await models.remove(stored.source);
         await rejects(loadModel(stored.source), "not-found");
+    });
+
+    test("a name without an ending is one like any other", async () => {
+        const stored = await models.import(new Blob([body]), { name: "tiny" });
+        assert.equal(stored.source, "local:tiny");
+        assert.deepEqual(await models.list(), [stored]);
+        assert.ok(await models.has("local:tiny"));
+        assert.equal((await models.usage()).models, body.length);
+        await (await loadModel("local:tiny", { threads: 1 })).close();
+        assert.equal(await models.remove("local:tiny"), true);
+        assert.deepEqual(await models.list(), []);
+        for (const name of ["tiny.verified", "a.partial", "a.lock", ""])
+            await rejects(
+                models.import(new Blob([body]), { name }),
+                "invalid-argument",
+            );
+    });
+
+    test("what is called as a model of the manifest must be it", async () => {
+        const { file } = /** @type {any} */ (manifest.models[0]);
+        fs.mkdirSync(folder(), { recursive: true });
+        fs.writeFileSync(path.join(folder(), file), "what was there");
+        await rejects(
+            models.import(new Blob([body]), { name: file }),
+            "invalid-argument",
+            /by another name/,
+        );
+        assert.deepEqual(fs.readdirSync(folder()), [file]);
+        assert.equal(
+            fs.readFileSync(path.join(folder(), file), "utf8"),
+            "what was there",
+        );
     });
 
     test("refuses what is no model, and names that lead elsewhere", async () => {

@@ -43,7 +43,7 @@ function pipit(words) {
     const { status, stdout, stderr } = spawnSync(
         process.execPath,
         [bin, ...words, "--model", model, "--threads", "1"],
-        { encoding: "utf8", timeout: 120_000, env },
+        { encoding: "utf8", timeout: 240_000, env },
     );
     return { status, stdout, stderr };
 }

@@ -79,6 +79,7 @@ typedef struct pipit_kernels {
     void (*rms_norm)(const float *x, const float *w, size_t n, float eps,
                      float *y);
     void (*add)(float *x, const float *y, size_t n);     /* x += y */
+    void (*mul)(float *x, const float *y, size_t n);     /* x *= y */
     /* gate = act(gate) * up */
     void (*silu_mul)(float *gate, const float *up, size_t n);
     void (*gelu_mul)(float *gate, const float *up, size_t n); /* tanh form */

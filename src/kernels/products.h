@@ -211,6 +211,7 @@ static void matmul(const pipit_matrix *w, uint32_t g0, uint32_t g1,
         .accumulate = pipit_simd128_accumulate,       \
         .rms_norm = pipit_simd128_rms_norm,           \
         .add = pipit_simd128_add,                     \
+        .mul = pipit_simd128_mul,                     \
         .silu_mul = pipit_simd128_silu_mul,           \
         .gelu_mul = pipit_simd128_gelu_mul,           \
         .attn_scores = pipit_simd128_attn_scores,     \

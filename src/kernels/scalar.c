@@ -157,6 +157,10 @@ void pipit_scalar_add(float *x, const float *y, size_t n) {
     for (size_t i = 0; i < n; i++) x[i] += y[i];
 }
 
+static void mul(float *x, const float *y, size_t n) {
+    for (size_t i = 0; i < n; i++) x[i] *= y[i];
+}
+
 void pipit_scalar_silu_mul(float *gate, const float *up, size_t n) {
     for (size_t i = 0; i < n; i++)
         gate[i] = gate[i] / (1.0f + pipit_expf(-gate[i])) * up[i];
@@ -243,6 +247,7 @@ const pipit_kernels pipit_kernels_scalar = {
     .accumulate = accumulate,
     .rms_norm = pipit_scalar_rms_norm,
     .add = pipit_scalar_add,
+    .mul = mul,
     .silu_mul = pipit_scalar_silu_mul,
     .gelu_mul = pipit_scalar_gelu_mul,
     .attn_scores = pipit_scalar_attn_scores,

@@ -54,6 +54,14 @@ void pipit_simd128_add(float *x, const float *y, size_t n) {
     for (; i < n; i++) x[i] += y[i];
 }
 
+void pipit_simd128_mul(float *x, const float *y, size_t n) {
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4)
+        wasm_v128_store(x + i, wasm_f32x4_mul(wasm_v128_load(x + i),
+                                              wasm_v128_load(y + i)));
+    for (; i < n; i++) x[i] *= y[i];
+}
+
 PIPIT_INLINE v128_t silu_4(v128_t x) {
     v128_t e = pipit_exp_4(wasm_f32x4_neg(x));
     return wasm_f32x4_div(x, wasm_f32x4_add(wasm_f32x4_splat(1.0f), e));

@@ -3,7 +3,9 @@
 // session has answered the next call.
 //
 //   node tests/bench/cancel.mjs [MODEL] [--threads 1] [--tries 100] [--prompt 2000]
+//                              [--save FILE]
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
 import { parseArgs } from "node:util";
 import { loadModel, PipitError } from "pipit";
@@ -14,6 +16,7 @@ const { values, positionals } = parseArgs({
         threads: { type: "string", default: "1" },
         tries: { type: "string", default: "100" },
         prompt: { type: "string", default: "2000" },
+        save: { type: "string" },
     },
     allowPositionals: true,
 });
@@ -74,4 +77,9 @@ console.log(
 );
 row("the caller knows", told);
 row("the session is free", free);
+if (values.save)
+    writeFileSync(
+        values.save,
+        JSON.stringify({ most: free.at(-1), half: free[free.length >> 1] }),
+    );
 if ((free.at(-1) ?? Infinity) > 100) process.exitCode = 1;

@@ -3,9 +3,11 @@
 // medians of short pieces.
 //
 //   node tests/bench/context.mjs [MODEL] [--threads 1] [--length 8000] [--cpu]
+//                               [--save FILE]
 //
 // --cpu counts the time of the processor instead of the clock's, for a machine
 // with other work; with one thread only.
+import { writeFileSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
 import { parseArgs } from "node:util";
 import { loadModel } from "pipit";
@@ -16,6 +18,7 @@ const { values, positionals } = parseArgs({
         threads: { type: "string", default: "1" },
         length: { type: "string", default: "8000" },
         cpu: { type: "boolean", default: false },
+        save: { type: "string" },
     },
     allowPositionals: true,
 });
@@ -68,7 +71,7 @@ await session.rewind(0);
 const short = await prefill(512);
 await session.rewind(0);
 const long = await prefill(Math.min(4096, length));
-const rest = await prefill(length);
+const rest = length > session.length ? await prefill(length) : long;
 const full = await decode();
 const rate = (/** @type {typeof short} */ part) => part.tokens / part.seconds;
 const line = (
@@ -86,4 +89,12 @@ line("prefill of 4096", rate(long), rate(short));
 line(`prefill from 4096 to ${length}`, rate(rest), rate(short));
 line("decode, empty context", empty, 0);
 line(`decode after ${length}`, full, empty);
+if (values.save)
+    writeFileSync(
+        values.save,
+        JSON.stringify({
+            ...{ prefill512: rate(short), prefill4096: rate(long) },
+            ...{ decodeEmpty: empty, decodeAfter: full, length },
+        }),
+    );
 await model.close();

@@ -3,14 +3,15 @@
 // its own with one page; the model comes from a server on this machine.
 //
 //   node tests/bench/first-token.mjs [--rounds 5] [--threads 2] [--flags "…"]
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+//                                   [--save FILE]
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
-import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { chromium } from "playwright-core";
 import { startServer } from "../../demo/serve.mjs";
+import { browserOptions } from "./browser.mjs";
 
 const { values } = parseArgs({
     options: {
@@ -20,9 +21,10 @@ const { values } = parseArgs({
         /** Of V8, such as --no-liftoff. */
         flags: { type: "string", default: "" },
         each: { type: "boolean", default: false },
+        save: { type: "string" },
     },
 });
-const { PIPIT_CACHE, XDG_CACHE_HOME, CHROMIUM } = process.env;
+const { PIPIT_CACHE, XDG_CACHE_HOME } = process.env;
 const models = join(
     PIPIT_CACHE ?? join(XDG_CACHE_HOME ?? join(homedir(), ".cache"), "pipit"),
     "models",
@@ -32,9 +34,6 @@ if (!existsSync(join(models, file))) {
     console.log(`skipped: no ${file}; npm run setup fetches it`);
     process.exit(0);
 }
-const which = (/** @type {string} */ name) =>
-    String(spawnSync("sh", ["-c", `command -v ${name}`]).stdout).trim();
-const program = CHROMIUM ?? (which("chromium") || which("google-chrome"));
 const server = await startServer({
     models,
     page: fileURLToPath(new URL("../browser/pages", import.meta.url)),
@@ -77,15 +76,10 @@ const loads = [];
 let about = "";
 for (let round = 0; round < Number(values.rounds); round++) {
     const profile = mkdtempSync(join(tmpdir(), "pipit-first-token-"));
-    const browser = await chromium.launchPersistentContext(profile, {
-        executablePath: program,
-        args: [
-            ...["--no-sandbox", "--disable-gpu", "--no-first-run"],
-            ...["--disable-background-networking", "--disable-quic"],
-            ...["--disable-component-update", "--disable-sync"],
-            ...(values.flags ? [`--js-flags=${values.flags}`] : []),
-        ],
-    });
+    const browser = await chromium.launchPersistentContext(
+        profile,
+        browserOptions(values.flags),
+    );
     const page = await browser.newPage();
     await page.goto(server.url);
     const did = await page.evaluate(inPage, {
@@ -110,3 +104,4 @@ console.log(`load          ${median(loads).toFixed(0)} ms`);
 console.log(`first token   ${first.toFixed(0)} ms`);
 console.log(`steady        ${steady.toFixed(0)} ms`);
 console.log(`ratio         ${(first / steady).toFixed(2)}`);
+if (values.save) writeFileSync(values.save, JSON.stringify({ first, steady }));

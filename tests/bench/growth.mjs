@@ -4,10 +4,12 @@
 //
 //   node tests/bench/growth.mjs [--threads 1] [--sizes 15M,110M,135M,360M,1.1B]
 //                               [--folder FOLDER] [--write] [--cpu]
+//                               [--save FILE]
 //
 // --cpu counts the time of the processor instead of the clock's, for a machine
 // with other work; with one thread only.
-import { createWriteStream, existsSync, mkdirSync, renameSync } from "node:fs";
+import { createWriteStream, existsSync, mkdirSync } from "node:fs";
+import { renameSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -26,6 +28,7 @@ const { values } = parseArgs({
         folder: { type: "string", default: join(tmpdir(), "pipit-growth") },
         write: { type: "boolean", default: false },
         cpu: { type: "boolean", default: false },
+        save: { type: "string" },
     },
 });
 
@@ -144,6 +147,8 @@ async function measure(model) {
     return { prefill: median(prefills), decode: median(decodes) };
 }
 
+/** @type {Record<string, number>[]} */
+const all = [];
 mkdirSync(values.folder, { recursive: true });
 console.log(
     "size   parameters  prefill   x parameters   decode   x parameters  GB/s",
@@ -156,6 +161,7 @@ for (const name of values.sizes.split(",")) {
     const { prefill, decode } = await measure(model);
     const { parameters } = model;
     await model.close();
+    all.push({ parameters, prefill, decode });
     const giga = (/** @type {number} */ rate) =>
         ((rate * parameters) / 1e9).toFixed(1);
     const read = (decode * parameters * BLOCK_BYTES) / BLOCK / 1e9;
@@ -171,3 +177,4 @@ for (const name of values.sizes.split(",")) {
         ].join(" "),
     );
 }
+if (values.save) writeFileSync(values.save, JSON.stringify(all));

@@ -3,8 +3,9 @@
 // Each answer must be the one that its session gives alone.
 //
 //   node tests/bench/sessions.mjs [MODEL] [--rounds 3] [--threads 1]
-//       [--tokens 64] [--sessions 1,2,4,8] [--context 0]
+//       [--tokens 64] [--sessions 1,2,4,8] [--context 0] [--save FILE]
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
 import { parseArgs } from "node:util";
 import { loadModel } from "pipit";
@@ -17,6 +18,7 @@ const { values, positionals } = parseArgs({
         tokens: { type: "string", default: "64" },
         sessions: { type: "string", default: "1,2,4,8" },
         context: { type: "string", default: "0" },
+        save: { type: "string" },
     },
     allowPositionals: true,
 });
@@ -107,4 +109,8 @@ for (const n of counts) {
         `${String(n).padStart(2)} sessions ${rate.toFixed(1).padStart(7)}  ` +
             `${(rate / one).toFixed(2)} x`,
     );
+}
+if (values.save) {
+    const middles = counts.map((n) => [n, median(rates.get(n) ?? [])]);
+    writeFileSync(values.save, JSON.stringify(Object.fromEntries(middles)));
 }

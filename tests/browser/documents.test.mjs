@@ -12,6 +12,7 @@ import {
     loadFile,
     openPage,
     scratch,
+    started,
     useBrowser,
     withoutBrowser,
     writeTiny,
@@ -128,6 +129,7 @@ describe("documents", { skip: withoutBrowser }, () => {
         await page.waitForSelector("#viewer[open]");
         await page.keyboard.press("Escape");
         await page.reload();
+        await started(page);
         await page.waitForSelector(".scope-chip >> text=warranty.md");
         assert.match(await page.innerText(".answer-text"), /^3 March 2026: /);
         assert.deepEqual(await violations(page), []);
@@ -182,6 +184,7 @@ describe("documents", { skip: withoutBrowser }, () => {
         // The index is there again after a reload.
         await page.evaluate(() => (location.hash = "#/documents"));
         await page.reload();
+        await started(page);
         await page.waitForSelector("#library-full:visible");
         await page.fill("#library-words", "vinegar");
         await page.waitForSelector(".hits button >> text=Descale");

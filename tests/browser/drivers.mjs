@@ -28,7 +28,7 @@ import { fileURLToPath } from "node:url";
  */
 
 /** Of a page or of a function in it. */
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 120_000;
 
 /** @param {(string | undefined)[]} names @returns {string | undefined} */
 const firstProgram = (names) =>

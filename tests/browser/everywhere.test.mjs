@@ -1,6 +1,7 @@
 // One set of checks in Chromium, Firefox and WebKit, with the isolation headers
 // and without. WebKit stands for Safari: no relaxed SIMD, no threads, no OPFS.
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
@@ -9,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { loadModel } from "pipit";
 import { exportSite } from "../../demo/shell.mjs";
 import { pulledModel } from "../golden/reference.mjs";
-import { startBadServer } from "../tools/bad-server.mjs";
+import { badAnswers, impatient, startBadServer } from "../tools/bad-server.mjs";
 import { tensorTypes, tinyModel } from "../tools/tiny-model.mjs";
 import { programs, startBrowser } from "./drivers.mjs";
 import { isolated, policy, startSite } from "./site.mjs";
@@ -31,8 +32,25 @@ const expected = {
     safari: { relaxed: false, opfs: false, threads: true },
 };
 
+/** What a server may answer, and what becomes of it: the code, the status. */
+const refused = /** @type {const} */ ({
+    404: ["not-found", 404],
+    410: ["not-found", 410],
+    403: ["network", 403],
+    500: ["network", 500],
+    416: ["network", undefined],
+    html: ["invalid-file", undefined],
+    text: ["invalid-file", undefined],
+    short: ["network", undefined],
+    loop: ["network", undefined],
+});
+const repaired = [
+    ...["torn", "changing", "rangeless", "unsatisfied"],
+    ...["silent", "unnamed", "halves"],
+];
+
 /** The machine may be busy with other things. */
-const LIMIT_MS = 100 * Number(process.env.PIPIT_TEST_SLACK ?? 10);
+const LIMIT_MS = 100 * Number(process.env.PIPIT_TEST_SLACK ?? 30);
 
 /** Golden tokens. @param {number} n @param {number} range */
 const tokensOf = (n, range) =>
@@ -136,8 +154,9 @@ const missing = (name) =>
 for (const name of /** @type {BrowserName[]} */ (Object.keys(programs)))
     describe(name, { skip: missing(name) }, () => {
         const has = expected[name];
-        // Now and then `new Worker` never returns in a worker of Firefox 153,
-        // with bare workers too.
+        // Now and then `new Worker` never returns in a worker of Firefox 153:
+        // once in a hundred bare workers that all live on, once in ten where
+        // others end meanwhile. Nothing but starting none avoids it.
         const inWorker = { skip: name === "firefox" && "it may hang there" };
         /** @type {import("./drivers.mjs").Driven} */
         let browser;
@@ -280,6 +299,71 @@ for (const name of /** @type {BrowserName[]} */ (Object.keys(programs)))
                 );
             });
         }
+
+        for (const [where, own] of /** @type {const} */ ([
+            ["another site", false],
+            ["the page's own", true],
+        ]))
+            test(`every wrong answer of ${where}`, async (t) => {
+                const body = await readFile(join(site, "models/tiny.gguf"));
+                const sha256 = createHash("sha256").update(body).digest("hex");
+                const ownBad = badAnswers(body);
+                const { url, requests } = own
+                    ? { url: "bad/", requests: ownBad.requests }
+                    : bad;
+                const host = await startSite(t, site, policy, ownBad.answer);
+                const tab = await browser.open();
+                t.after(() => tab.close());
+                await tab.goto(host.url);
+                const base = new URL(url, host.url).href;
+                const at = (/** @type {string} */ way) =>
+                    `${base}${way}/tiny.gguf?${name}`;
+                const limits = impatient;
+                const known = { limits, sha256 };
+                const other = { limits, sha256: "0".repeat(64) };
+                const ways = [...Object.keys(refused), ...repaired];
+                /** @type {Record<string, { url: string, options: object }>} */
+                const cases = {
+                    ...Object.fromEntries(
+                        ways.map((way) => [
+                            way,
+                            { url: at(way), options: { limits } },
+                        ]),
+                    ),
+                    long: { url: at("long"), options: known },
+                    shorter: { url: `${at("short")}&`, options: known },
+                    changed: { url: at("good"), options: other },
+                    checked: { url: `${at("torn")}&`, options: known },
+                };
+                const found = await check(tab, "pulls", { cases });
+                /** @type {Record<string, unknown>} */
+                const expected = {};
+                for (const [way, [error, status]] of Object.entries({
+                    ...refused,
+                    ...{ long: ["checksum"], changed: ["checksum"] },
+                    ...{ shorter: ["network"] },
+                }))
+                    expected[way] = {
+                        ...(error !== undefined && { error }),
+                        ...(status !== undefined && { status }),
+                        stored: false,
+                    };
+                for (const way of [...repaired, "checked"])
+                    expected[way] = { size: body.length, sha256, stored: true };
+                // WebDriver makes null of undefined.
+                const plain = JSON.parse(
+                    JSON.stringify(found, (_, value) => value ?? undefined),
+                );
+                assert.deepEqual(plain, expected);
+                // A busy browser may have seen nothing of a torn one.
+                const ranges = ["torn", "silent", "checked"].map(
+                    (way) =>
+                        requests
+                            .filter(({ path }) => cases[way].url.endsWith(path))
+                            .at(1)?.range,
+                );
+                assert.match(String(ranges), /bytes=[1-9]\d*-/);
+            });
 
         const without = realModel ? false : "the default model is not pulled";
         test("the default model", { skip: without }, async (t) => {

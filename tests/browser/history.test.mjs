@@ -12,6 +12,7 @@ import {
     loadFile,
     openPage,
     scratch,
+    started,
     useBrowser,
     withoutBrowser,
     writeTiny,
@@ -58,6 +59,7 @@ describe("chats", { skip: withoutBrowser }, () => {
         const answer = await lastAnswer(page);
         await page.fill("#message", "half a thought");
         await page.reload();
+        await started(page);
         await page.waitForSelector(".message.assistant .answer-text p");
         assert.equal(await lastAnswer(page), answer);
         assert.deepEqual(await titles(page), ["First question"]);
@@ -113,6 +115,7 @@ describe("chats", { skip: withoutBrowser }, () => {
         await page.close({ runBeforeUnload: false });
         const again = await context.newPage();
         await again.goto(url);
+        await started(again);
         await again.click(".chat-row a");
         await again.waitForSelector(".answer-text p");
         assert.match(await again.innerText("#messages"), /Stopped\./);
@@ -238,6 +241,7 @@ describe("chats", { skip: withoutBrowser }, () => {
         const { page, url } = await openPage(t, {}, {}, brief);
         const other = await page.context().newPage();
         await other.goto(url);
+        await started(other);
         await loadFile(page, tiny);
         await ask(page, "From the first tab");
         await answered(page);

@@ -15,6 +15,7 @@ import {
     lastAnswer,
     newContext,
     scratch,
+    started,
     useBrowser,
     withoutBrowser,
     writeTiny,
@@ -43,6 +44,13 @@ async function profile(t) {
 const installed = (page) =>
     page.waitForFunction(
         () => navigator.serviceWorker.controller?.state === "activated",
+    );
+
+/** Waits until the page has loaded itself again for the headers, and listens:
+ * it is isolated before it does. @param {Page} page */
+const isolated = (page) =>
+    page.waitForFunction(
+        () => crossOriginIsolated && document.body?.ariaBusy === null,
     );
 
 /** Loads a model by its address. @param {Page} page @param {string} url */
@@ -85,6 +93,7 @@ describe("without a network", { skip: withoutBrowser }, () => {
         const context = await profile(t);
         const first = await context.newPage();
         await first.goto(url);
+        await started(first);
         await installed(first);
         await loadAddress(first, `${url}models/tiny.gguf`);
         await ask(first, "Hello");
@@ -96,6 +105,7 @@ describe("without a network", { skip: withoutBrowser }, () => {
 
         const alone = await context.newPage();
         await alone.goto(url);
+        await started(alone);
         await alone.waitForSelector("#load-default:visible");
         await alone.close();
 
@@ -111,21 +121,22 @@ describe("without a network", { skip: withoutBrowser }, () => {
         const page = await context.newPage();
         page.on("pageerror", (error) => errors.push(String(error)));
         await page.goto(url);
+        await started(page);
         assert.equal(await page.evaluate(() => crossOriginIsolated), true);
         await page.click("#open-settings");
         await page.click('button[aria-label="Open tiny.gguf"]');
         await page.waitForSelector("#chat:visible");
-        const afterLoad = recorder.paths.length;
+        // The browser looks for a newer worker, when it likes.
+        const asked = () => recorder.paths.filter((path) => path !== "/sw.js");
+        const afterLoad = asked();
         await ask(page, "Hello");
         await answered(page);
         assert.equal(await lastAnswer(page), answer);
-        assert.equal(recorder.paths.length, afterLoad);
-        // The browser looks for a newer worker; the page asked for the manifest
-        // of models, which may change, and took what it had.
+        assert.deepEqual(asked(), afterLoad);
+        // The page asked for the manifest of models, which may change, and took
+        // what it had.
         assert.deepEqual(
-            recorder.paths.filter(
-                (path) => !/^\/(sw\.js|models\/manifest\.json)$/.test(path),
-            ),
+            afterLoad.filter((path) => path !== "/models/manifest.json"),
             [],
         );
         assert.deepEqual(elsewhere, []);
@@ -143,11 +154,57 @@ describe("without a network", { skip: withoutBrowser }, () => {
         const page = await context.newPage();
         await page.goto(server.url);
         // The first visit loads the page again by itself, once.
-        await page.waitForFunction(() => crossOriginIsolated);
+        await isolated(page);
         await loadAddress(page, `${server.url}models/tiny.gguf`);
         await ask(page, "Hello");
         await answered(page);
         assert.notEqual(await lastAnswer(page), "");
+    });
+
+    test("the headers come by a reload on the page that teaches too", async (t) => {
+        const server = await startServer({
+            models: scratch.folder,
+            isolation: false,
+        });
+        t.after(server.close);
+        const context = await profile(t);
+        const page = await context.newPage();
+        /** @type {string[]} */
+        const errors = [];
+        page.on("pageerror", (error) => errors.push(String(error)));
+        await page.goto(`${server.url}teach.html`);
+        await isolated(page);
+        assert.deepEqual(errors, []);
+    });
+
+    test("no reload for the headers takes what is being typed", async (t) => {
+        const server = await startServer({
+            models: scratch.folder,
+            isolation: false,
+        });
+        t.after(server.close);
+        const context = await profile(t);
+        const page = await context.newPage();
+        // Before the worker can be ready.
+        await page.addInitScript(() =>
+            addEventListener("DOMContentLoaded", () => {
+                const input = document.querySelector("#url");
+                /** @type {HTMLInputElement} */ (input).value = "https://a.b";
+                input?.dispatchEvent(new Event("input", { bubbles: true }));
+            }),
+        );
+        await page.goto(server.url);
+        await installed(page);
+        await page.waitForTimeout(500);
+        const load = () =>
+            page.evaluate(() => {
+                const [entry] = performance.getEntriesByType("navigation");
+                return [Object(entry).type, crossOriginIsolated];
+            });
+        assert.deepEqual(await load(), ["navigate", false]);
+        assert.equal(await page.inputValue("#url"), "https://a.b");
+        await page.reload();
+        assert.deepEqual(await load(), ["reload", true]);
     });
 
     test("the page can be installed", async (t) => {
@@ -156,6 +213,7 @@ describe("without a network", { skip: withoutBrowser }, () => {
         const context = await profile(t);
         const page = await context.newPage();
         await page.goto(server.url);
+        await started(page);
         await installed(page);
         const client = await context.newCDPSession(page);
         const { errors, url } = await client.send("Page.getAppManifest");
@@ -186,7 +244,7 @@ describe("without a network", { skip: withoutBrowser }, () => {
         const context = await profile(t);
         const page = await context.newPage();
         await page.goto(server);
-        await page.waitForFunction(() => crossOriginIsolated);
+        await isolated(page);
         await loadAddress(page, `${server}models/tiny.gguf`);
         await ask(page, "Hello");
         await answered(page);
@@ -208,6 +266,7 @@ describe("without a network", { skip: withoutBrowser }, () => {
         const answer = await lastAnswer(page);
         assert.notEqual(answer, "");
         await page.reload(); // the old version, for it was still open
+        await started(page);
         await page.waitForSelector("#new-version >> text=Start it now");
         assert.equal(await page.evaluate(isNewer), false);
         await page.click("#new-version >> text=Start it now");

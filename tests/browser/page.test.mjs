@@ -14,6 +14,7 @@ import {
     loadFile,
     openPage,
     scratch,
+    started,
     useBrowser,
     withoutBrowser,
     writeTiny,
@@ -214,6 +215,7 @@ describe("the page", { skip: withoutBrowser }, () => {
         assert.equal(await lastAnswer(page), first);
         // They are still there after a reload, and go back to what they were.
         await page.reload();
+        await started(page);
         await page.click("#open-settings");
         assert.equal(await page.inputValue("#setting-seed"), "7");
         await page.fill("#setting-maxTokens", "-5");
@@ -458,6 +460,7 @@ describe("the page", { skip: withoutBrowser }, () => {
         const light = await paper();
         assert.notEqual(light, dark);
         await page.reload();
+        await started(page);
         assert.equal(await paper(), light);
         await page.click("#theme");
         assert.equal(await paper(), dark);

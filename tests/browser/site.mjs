@@ -33,14 +33,19 @@ const isolation = {
  * @param {import("node:test").TestContext} t which ends it
  * @param {string} folder
  * @param {Record<string, string>} [headers] of every answer
+ * @param {import("node:http").RequestListener} [bad] answers what is under bad/
  * @returns {Promise<Site>}
  */
-export async function startSite(t, folder, headers = {}) {
+export async function startSite(t, folder, headers = {}, bad) {
     /** @type {string[]} */
     const requests = [];
     const create = () =>
         createServer(async (request, response) => {
             const { pathname } = new URL(String(request.url), "http://site/");
+            if (bad && pathname.startsWith("/bad/")) {
+                request.url = String(request.url).slice("/bad".length);
+                return void bad(request, response);
+            }
             requests.push(pathname);
             const path = normalize(pathname).replace(/\/$/, "/index.html");
             try {

@@ -14,7 +14,7 @@ import { tinyModel } from "../tools/tiny-model.mjs";
 export { endless } from "../tools/tiny-model.mjs";
 
 /** Generous: the machine may be busy with other things. */
-export const PATIENCE_MS = 60_000;
+export const PATIENCE_MS = 120_000;
 
 const program =
     process.env.CHROMIUM ??
@@ -155,8 +155,18 @@ export async function openPage(t, serverOptions, look = {}, settings) {
                 localStorage.setItem("pipit-settings", stored);
         }, JSON.stringify(settings));
     await page.goto(url);
+    await started(page);
     return { page, url, errors, requests };
 }
+
+/**
+ * Waits until the page listens: to be called after what loads it. `load` comes
+ * before the chat page has opened its database.
+ * @param {import("playwright-core").Page} page
+ */
+export const started = (page) =>
+    // Pages of tests are empty, and so not visible.
+    page.waitForSelector("body:not([aria-busy])", { state: "attached" });
 
 /**
  * Chooses a file as a user does, and waits for the chat.

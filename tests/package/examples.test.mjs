@@ -70,7 +70,7 @@ describe("in Node", { skip }, () => {
             /** @type {string} */ body,
             /** @type {AbortSignal} */ signal,
         ) => fetch(url, { method: "POST", body, signal: signal ?? null });
-        const patience = AbortSignal.timeout(60_000);
+        const patience = AbortSignal.timeout(120_000);
         for (;;) {
             const up = await fetch(url, { method: "HEAD" }).then(
                 () => true,

@@ -2,7 +2,7 @@
 // say to it.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { before, test } from "node:test";
@@ -96,4 +96,19 @@ test("nothing is packed that nobody needs", () => {
         [],
     );
     assert.equal(manifest.dependencies, undefined);
+    // Nor what an older build left: types have a source, modules an entry.
+    const sources = packed.names
+        .filter((name) => name.endsWith(".d.ts"))
+        .map((name) => name.replace(/^dist(.*)\.d\.ts$/, "src$1.ts"));
+    assert.deepEqual(
+        sources.filter((name) => !existsSync(join(folder, name))),
+        [],
+    );
+    assert.deepEqual(
+        packed.names.filter((name) => name.endsWith(".wasm")).sort(),
+        Object.values(manifest.exports)
+            .filter((file) => String(file).endsWith(".wasm"))
+            .map((file) => String(file).replace("./", ""))
+            .sort(),
+    );
 });

@@ -8,7 +8,7 @@ import { createServer } from "node:http";
  * @property {() => Promise<void>} close
  */
 
-const limits = { connectMs: 1500, stallMs: 400, attempts: 3, retryMs: 5 };
+const limits = { connectMs: 20_000, stallMs: 1000, attempts: 3, retryMs: 5 };
 
 /** Little patience, for tests. */
 export const impatient = limits;
@@ -16,16 +16,43 @@ export const impatient = limits;
 /**
  * `/good/…` is honest. The others: status numbers, `html`, `long` and `short`
  * (of the length they name), `changing` (another etag for each request, and the
- * first of them torn), `torn` (the first request ends half way), `silent` (half
- * a file, then nothing), `loop` (redirects to itself), `slow` (a piece at a time).
+ * first of them torn), `torn` (the first request ends half way), `rangeless` (so
+ * too, and then no ranges), `unsatisfied` (so too, and then 416 to any), `silent`
+ * (half a file, then nothing), `loop` (redirects to itself), `slow` (a piece at a
+ * time).
  * @param {Uint8Array} body
  * @returns {Promise<BadServer>}
  */
 export async function startBadServer(body) {
+    const { answer, requests } = badAnswers(body);
+    const server = createServer(answer);
+    await new Promise((done) =>
+        server.listen(0, "127.0.0.1", () => done(undefined)),
+    );
+    const { port } = /** @type {import("node:net").AddressInfo} */ (
+        server.address()
+    );
+    return {
+        url: `http://127.0.0.1:${port}/`,
+        requests,
+        close: () =>
+            new Promise((done) => {
+                server.close(() => done());
+                server.closeAllConnections();
+            }),
+    };
+}
+
+/**
+ * The same for a server that has more to give: the site that asks.
+ * @param {Uint8Array} body
+ */
+export function badAnswers(body) {
     /** @type {BadServer["requests"]} */
     const requests = [];
     const half = body.length >> 1;
-    const server = createServer((request, response) => {
+    /** @type {import("node:http").RequestListener} */
+    const answer = (request, response) => {
         const path = request.url ?? "/";
         const { range } = request.headers;
         response.setHeader("access-control-allow-origin", "*");
@@ -40,7 +67,10 @@ export async function startBadServer(body) {
         const nth = requests.filter((past) => past.path === path).length;
         const [, way = ""] = path.split("/");
         const etag = way === "changing" ? `"v${nth}"` : '"v1"';
-        const ifRange = request.headers["if-range"] ?? etag;
+        if (way === "unsatisfied" && range)
+            return void response.writeHead(416).end();
+        const ifRange =
+            way === "rangeless" ? "no" : (request.headers["if-range"] ?? etag);
         const from = ifRange === etag ? Number(/\d+/.exec(range ?? "")) : 0;
 
         /** @param {number} length promised */
@@ -61,7 +91,9 @@ export async function startBadServer(body) {
         if (way === "secret" && request.headers.authorization !== "Bearer key")
             return void response.writeHead(401).end("no");
         if (way === "loop")
-            return void response.writeHead(302, { location: path }).end();
+            return void response
+                .writeHead(302, { location: String(path.split("/").at(-1)) })
+                .end();
         if (way === "html") {
             response.writeHead(200, { "content-type": "text/html" });
             return void response.end("<!doctype html><p>Please log in.");
@@ -84,29 +116,16 @@ export async function startBadServer(body) {
         const isFirst = nth === 1;
         if (way === "silent" && isFirst)
             return void response.write(body.subarray(from, half));
-        if ((way === "torn" || way === "changing") && isFirst) {
+        const tears = ["torn", "changing", "rangeless", "unsatisfied"];
+        if (tears.includes(way) && isFirst) {
             response.write(body.subarray(from, half));
             return void setTimeout(() => response.destroy(), 50);
         }
         if (way === "slow") return void drip(response, body, from);
         response.write(body.subarray(from));
         return void response.end(way === "long" ? Buffer.alloc(10) : "");
-    });
-    await new Promise((done) =>
-        server.listen(0, "127.0.0.1", () => done(undefined)),
-    );
-    const { port } = /** @type {import("node:net").AddressInfo} */ (
-        server.address()
-    );
-    return {
-        url: `http://127.0.0.1:${port}/`,
-        requests,
-        close: () =>
-            new Promise((done) => {
-                server.close(() => done());
-                server.closeAllConnections();
-            }),
     };
+    return { answer, requests };
 }
 
 /**

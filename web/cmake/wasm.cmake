@@ -1,18 +1,21 @@
-# Nine modules from the same sources. No JavaScript of Emscripten's is used: its
+# Nine modules from the same sources, and a tenth. No JavaScript of Emscripten's is used: its
 # clang compiles, wasm-ld links, and the only import of a module is env.memory.
 #
 #   pipit-scalar       no vector instructions; for tests
 #   pipit-simd128      one thread          pipit-simd128-mt   shared memory
 #   pipit-relaxed      one thread          pipit-relaxed-mt   shared memory
 #
-# and the last four again as pipit-train-…, which also export what trains.
+# and the last four again as pipit-train-…, which also export what trains;
+# beside them pipit-sha256, of the store of pages.
 option(PIPIT_WASM_NAMES "Keep function names, for profilers" OFF)
 
 set(wasm_cmake ${CMAKE_CURRENT_LIST_DIR})
 file(GLOB pipit_web_sources CONFIGURE_DEPENDS
   ${CMAKE_CURRENT_SOURCE_DIR}/web/*.c)
 set(pipit_train_exports ${CMAKE_CURRENT_SOURCE_DIR}/web/exports_train.c)
-list(REMOVE_ITEM pipit_web_sources ${pipit_train_exports})
+set(pipit_sha256_source ${CMAKE_CURRENT_SOURCE_DIR}/web/sha256.c)
+list(REMOVE_ITEM pipit_web_sources
+  ${pipit_train_exports} ${pipit_sha256_source})
 
 # Emscripten knows where its parts are.
 function(em_config key out)
@@ -123,6 +126,17 @@ function(add_module name)
   set(wasm_outputs ${wasm_outputs} PARENT_SCOPE)
 endfunction()
 
+# A page of memory of its own, and nothing of the engine's.
+function(add_sha256_module)
+  set(link_flags
+    --no-entry --gc-sections -O3 --strip-all
+    -z stack-size=4096 --initial-memory=65536 --max-memory=65536 --stack-first)
+  add_library(pipit-sha256-objects OBJECT ${pipit_sha256_source})
+  target_compile_options(pipit-sha256-objects PRIVATE ${wasm_flags} -msimd128)
+  link_module(pipit-sha256 OBJECTS pipit-sha256-objects OPT --enable-simd)
+  set(wasm_outputs ${wasm_outputs} PARENT_SCOPE)
+endfunction()
+
 set(simd128
   FLAGS -msimd128
   SOURCES ${pipit_simd128_sources}
@@ -152,6 +166,7 @@ if(pipit_web_sources)
   add_module(pipit-simd128-mt ${simd128} THREADS TRAIN)
   add_module(pipit-relaxed ${relaxed} TRAIN)
   add_module(pipit-relaxed-mt ${relaxed} THREADS TRAIN)
+  add_sha256_module()
   add_custom_target(modules ALL DEPENDS ${wasm_outputs})
   include(tests/kernels/wasm.cmake)
 else()

@@ -8,6 +8,7 @@ import * as path from "node:path";
 import type { Evaluation } from "../evaluate/types.js";
 import { PipitError } from "../index.js";
 import { findModel } from "../node/models.js";
+import { writeWhole } from "../node/whole-file.js";
 import type {
     ExampleList,
     TrainedAdapter,
@@ -207,20 +208,6 @@ function checkpointName(args: Args, data: string, out: string): string {
     const words = [path.resolve(data), path.resolve(out), modelName(args)];
     const hash = createHash("sha256").update(words.join("\n")).digest("hex");
     return `train-${hash.slice(0, 16)}`;
-}
-
-async function writeWhole(file: string, content: Uint8Array): Promise<void> {
-    const arriving = `${file}.arriving`;
-    try {
-        await fs.writeFile(arriving, content);
-        await fs.rename(arriving, file);
-    } catch (cause) {
-        await fs.rm(arriving, { force: true });
-        const full = (cause as NodeJS.ErrnoException).code === "ENOSPC";
-        throw new PipitError(full ? "disk-full" : "io", `can't write ${file}`, {
-            cause,
-        });
-    }
 }
 
 export async function train(args: Args, signal: AbortSignal): Promise<void> {

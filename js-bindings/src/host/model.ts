@@ -87,7 +87,7 @@ export class LoadedModelObject extends LoadedTokenizer implements Model {
     }
 
     async openSession(options: SessionOptions): Promise<LiveSession> {
-        const { kvType = "f16", signal } = options;
+        const { kvType = "auto", signal } = options;
         const contextLength = integer(
             "contextLength",
             options.contextLength,
@@ -95,8 +95,8 @@ export class LoadedModelObject extends LoadedTokenizer implements Model {
             0,
             2 ** 31,
         );
-        if (kvType !== "f16" && kvType !== "f32")
-            refuse('kvType is "f16" or "f32"');
+        if (!["auto", "q8", "f16", "f32"].includes(kvType))
+            refuse('kvType is "auto", "q8", "f16" or "f32"');
         const opened = await this.connection.call(
             "createSession",
             { contextLength, kvType },

@@ -5,12 +5,12 @@ import { PipitError } from "../errors.js";
 import type { Storage, StoredFile } from "../train/storage.js";
 import { cacheDir } from "./models.js";
 import { checkRoom, storeError } from "./partial-file.js";
+import { isArriving, writeWhole } from "./whole-file.js";
 
 const folder = () => path.join(cacheDir(), "training");
-const ARRIVING = ".arriving";
 
 function pathOf(name: string): string {
-    if (!/^[\w-][\w.-]{0,99}$/.test(name) || name.endsWith(ARRIVING))
+    if (!/^[\w-][\w.-]{0,99}$/.test(name) || isArriving(name))
         throw new PipitError(
             "invalid-argument",
             `${name}: a name has letters, digits, dots, dashes, underscores`,
@@ -31,24 +31,6 @@ async function prepared(name: string): Promise<string> {
     return target;
 }
 
-/** Synced before it gets its name: a torn file never has it. */
-async function write(target: string, bytes: Uint8Array): Promise<void> {
-    const arriving = target + ARRIVING;
-    try {
-        const handle = await fs.open(arriving, "w");
-        try {
-            await handle.writeFile(bytes);
-            await handle.sync();
-        } finally {
-            await handle.close();
-        }
-        await fs.rename(arriving, target);
-    } catch (cause) {
-        await fs.rm(arriving, { force: true }).catch(() => undefined);
-        throw storeError(cause, `can't keep ${target}`);
-    }
-}
-
 export const platformStorage: Storage = {
     kind: async () => "folder",
     async list() {
@@ -57,7 +39,7 @@ export const platformStorage: Storage = {
             throw storeError(cause, `can't read ${folder()}`);
         });
         const found: StoredFile[] = [];
-        for (const name of names.filter((one) => !one.endsWith(ARRIVING))) {
+        for (const name of names.filter((one) => !isArriving(one))) {
             const stat = await fs.stat(path.join(folder(), name)).catch(() => {
                 return undefined; // removed meanwhile
             });
@@ -75,7 +57,7 @@ export const platformStorage: Storage = {
             throw storeError(cause, `can't read ${file}`);
         }
     },
-    put: async (name, bytes) => write(await prepared(name), bytes),
+    put: async (name, bytes) => writeWhole(await prepared(name), bytes),
     async remove(name) {
         const file = pathOf(name);
         try {

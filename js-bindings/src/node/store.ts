@@ -32,7 +32,7 @@ import {
     type WantedModel,
 } from "./models.js";
 import { checkRoom, PartialFile, storeError } from "./partial-file.js";
-import { fileOfKey } from "./stored-path.js";
+import { fileOfKey, modelFiles } from "./stored-path.js";
 
 export type * from "../store/types.js";
 export type { DownloadLimits } from "../store/download.js";
@@ -116,8 +116,7 @@ class NodeModels implements Models {
         const entries = new Map(
             listModels().map((entry) => [entry.file, entry]),
         );
-        for (const file of await filesIn()) {
-            if (!file.endsWith(".gguf")) continue;
+        for (const file of modelFiles(await filesIn())) {
             const entry = entries.get(file);
             const key = entry?.name ?? (await keyOf(file));
             const unknown = { size: undefined, sha256: undefined, sources: [] };
@@ -194,13 +193,24 @@ class NodeModels implements Models {
                 ? path.basename(file)
                 : (file as Partial<File>).name;
         const local = fileOfKey(`local:${name ?? own ?? "model.gguf"}`);
-        const target = modelPath({ file: local });
+        // A name of the manifest's is its file's alone.
+        const named = listModels().find((known) => known.file === local);
+        const passing = named ? `${local}.importing` : local;
+        const target = modelPath({ file: passing });
         await fs.mkdir(folder(), { recursive: true });
         const bytes = await openBytes(file);
         const unlock = await lock(target, signal);
         try {
-            const sha256 = await copy(bytes, local, signal, onProgress);
+            const sha256 = await copy(bytes, passing, signal, onProgress);
             const entry = listModels().find((known) => known.sha256 === sha256);
+            if (named && !entry) {
+                await fs.rm(target, { force: true });
+                throw new PipitError(
+                    "invalid-argument",
+                    `${local} is not ${named.name} (its sha256 is ${sha256}): ` +
+                        `import it by another name`,
+                );
+            }
             if (entry) await fs.rename(target, modelPath(entry));
             const stored = entry?.file ?? local;
             await writeStamp(modelPath({ file: stored }), sha256);
@@ -221,11 +231,15 @@ class NodeModels implements Models {
     async usage(): Promise<StoreUsage> {
         let models = 0;
         let partial = 0;
-        for (const file of await filesIn()) {
-            const { size } = await fs.stat(modelPath({ file }));
-            if (file.endsWith(".gguf")) models += size;
-            if (file.endsWith(".partial")) partial += size;
-        }
+        const files = await filesIn();
+        const sizeOf = (file: string) =>
+            fs.stat(modelPath({ file })).then(
+                ({ size }) => size,
+                () => 0, // removed meanwhile
+            );
+        for (const file of modelFiles(files)) models += await sizeOf(file);
+        for (const file of files)
+            if (file.endsWith(".partial")) partial += await sizeOf(file);
         const disk = await fs.statfs(folder()).catch(() => undefined);
         const available = disk && disk.bavail * disk.bsize;
         return { kind: "folder", models, partial, available, persisted: true };

@@ -11,10 +11,25 @@ import { modelPath, verifyModel } from "./models.js";
 /** All files of a model must differ in the number alone. */
 const partNumber = /-\d{5}(?=-of-\d{5}\.gguf)/i;
 
+/** What lies beside a model on its way, or says that it was checked. */
+const beside = /\.(verified|partial|partial\.json|lock|importing)$|\.pip-\d+$/;
+
+/** Of the names in the store's folder those that are models: an imported file
+ * may be called anything, and was checked. */
+export function modelFiles(names: readonly string[]): string[] {
+    const all = new Set(names);
+    return names.filter(
+        (name) =>
+            !beside.test(name) &&
+            (name.endsWith(".gguf") || all.has(`${name}.verified`)),
+    );
+}
+
 export function fileOfKey(key: string): string {
     if (key.startsWith("local:")) {
         const name = key.slice("local:".length);
-        if (path.basename(name) === name && !name.startsWith(".")) return name;
+        const isOwn = !name.startsWith(".") && !beside.test(name);
+        if (name && path.basename(name) === name && isOwn) return name;
         throw new PipitError("invalid-argument", `${key} is no file name`);
     }
     const model = key.replace(partNumber, "-00001");

@@ -64,25 +64,16 @@ function readBody(
     });
 }
 
-/** Reads on past what is refused, within limits: a client that still writes when
- * its connection closes would never see why. */
-async function discard(
-    request: IncomingMessage,
-    most: number,
-    ms: number,
-): Promise<void> {
+/** Reads on past what is refused, for a while: a connection that closes while
+ * its client still writes takes with it the answer that the client has not read. */
+async function discard(request: IncomingMessage, ms: number): Promise<void> {
     if (request.complete || request.destroyed) return;
     await new Promise<void>((resolve) => {
-        let left = most;
-        const timer = setTimeout(resolve, ms);
         const end = () => {
             clearTimeout(timer);
             resolve();
         };
-        request.on("data", (part: Uint8Array) => {
-            left -= part.length;
-            if (left < 0) end();
-        });
+        const timer = setTimeout(end, ms);
         request.once("end", end).once("close", end).once("error", end);
         request.resume();
     });
@@ -275,13 +266,16 @@ export class OpenAIServer {
             return;
         }
         const { status, body } = errorBody(cause);
-        const { maxRequest, patienceMs } = this.#options;
-        await discard(request, 16 * maxRequest, Math.min(patienceMs, 5000));
-        if (response.destroyed) return;
+        const text = JSON.stringify(body);
         response.writeHead(status, {
             "content-type": "application/json",
+            "content-length": Buffer.byteLength(text),
             connection: "close",
         });
-        response.end(JSON.stringify(body));
+        // Whole before the rest of the request is read: clients that look stop
+        // sending; the others are listened to until they have sent it all.
+        response.write(text);
+        await discard(request, Math.min(this.#options.patienceMs, 5000));
+        response.end();
     }
 }

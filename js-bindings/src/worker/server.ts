@@ -46,7 +46,7 @@ type Handlers = {
 };
 type Piece = Extract<ToWorker, { type: "piece" }>["piece"];
 
-const kvTypes = { f16: 0, f32: 1 } as const;
+const kvTypes = { auto: 0, f16: 1, f32: 2, q8: 3 } as const;
 
 /** What a result holds that should move instead of being copied. */
 function transferable(result: unknown): ArrayBuffer[] {

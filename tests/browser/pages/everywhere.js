@@ -55,6 +55,25 @@ export const checks = {
         return { kind, ...stored, last: loaded.at(-1) };
     },
 
+    /** All at once, by name: what a download ended with, what can be loaded. */
+    async pulls({ cases }) {
+        const one = async (/** @type {any} */ { url, options }) => {
+            const { size, sha256, error, status } = await models
+                .pull(url, options)
+                .catch((/** @type {any} */ failure) => ({
+                    error: failure.code ?? String(failure),
+                    status: failure.details?.status,
+                }));
+            const stored = await models.has(url);
+            return { size, sha256, error, status, stored };
+        };
+        const found = Object.entries(cases).map(async ([name, given]) => [
+            name,
+            await one(given),
+        ]);
+        return Object.fromEntries(await Promise.all(found));
+    },
+
     async chat({ source }) {
         const model = await loadModel(source);
         const chat = await model.createChat();

@@ -1,0 +1,129 @@
+#include "kv_q8.h"
+
+#include "quant.h"
+
+#include <float.h>
+
+/* A group of four rows: for each 32 columns four scales, then eight vectors of
+ * four columns of four rows (kernels/forms.h). */
+#define BLOCK_BYTES 136u
+#define QUANTS_AT 8u
+#define HALF_ONE 0x3c00u
+
+static size_t key_group_bytes(uint32_t head_dim) {
+    return head_dim / PIPIT_KV8_BLOCK * BLOCK_BYTES;
+}
+
+static size_t value_group_bytes(uint32_t capacity) {
+    return capacity / PIPIT_KV8_BLOCK * BLOCK_BYTES;
+}
+
+static size_t value_quant_bytes(uint32_t head_dim, uint32_t capacity) {
+    return head_dim / 4 * value_group_bytes(capacity);
+}
+
+size_t pipit_kv8_key_bytes(uint32_t head_dim, uint32_t capacity) {
+    return capacity / 4 * key_group_bytes(head_dim);
+}
+
+size_t pipit_kv8_value_bytes(uint32_t head_dim, uint32_t capacity) {
+    return value_quant_bytes(head_dim, capacity) + capacity * sizeof(float);
+}
+
+pipit_kv8_head pipit_kv8_head_at(uint8_t *keys, uint8_t *values,
+                                 uint32_t head_dim, uint32_t capacity) {
+    return (pipit_kv8_head){
+        keys, values,
+        (float *)(void *)(values + value_quant_bytes(head_dim, capacity)),
+        head_dim, capacity};
+}
+
+/* NaN doesn't count. */
+static float largest(const float *x, uint32_t n) {
+    float most = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        float a = x[i] < 0 ? -x[i] : x[i];
+        if (a > most) most = a;
+    }
+    return most;
+}
+
+/* Nearest, ties to even; NaN (infinity times 0) becomes 0. */
+static int8_t quantized(float x, float inverse) {
+    float v = x * inverse;
+    if (!(v >= -127.0f)) v = v != v ? 0.0f : -127.0f;
+    if (v > 127.0f) v = 127.0f;
+    return (int8_t)(int32_t)(v + 12582912.0f - 12582912.0f);
+}
+
+static float inverse_of(float most) {
+    return most > 0 ? 127.0f / most : 0.0f;
+}
+
+static void store_key(const pipit_kv8_head *h, uint32_t slot,
+                      const float *key) {
+    uint32_t row = slot % 4;
+    uint8_t *block = h->keys + slot / 4 * key_group_bytes(h->head_dim);
+    for (uint32_t c = 0; c < h->head_dim; c += 32, block += BLOCK_BYTES) {
+        float most = largest(key + c, 32), inverse = inverse_of(most);
+        uint16_t scale = pipit_f32_to_f16(most / 127.0f);
+        memcpy(block + 2 * row, &scale, sizeof scale);
+        for (uint32_t i = 0; i < 32; i++) {
+            int8_t q = quantized(key[c + i], inverse);
+            block[QUANTS_AT + i / 4 * 16 + row * 4 + i % 4] = (uint8_t)q;
+        }
+    }
+}
+
+static void store_value(const pipit_kv8_head *h, uint32_t slot,
+                        const float *value) {
+    static const uint16_t ones[4] = {HALF_ONE, HALF_ONE, HALF_ONE, HALF_ONE};
+    uint32_t column = slot % PIPIT_KV8_BLOCK;
+    size_t step = value_group_bytes(h->capacity);
+    uint8_t *block = h->values + slot / PIPIT_KV8_BLOCK * BLOCK_BYTES;
+    float most = largest(value, h->head_dim), inverse = inverse_of(most);
+    /* Finite: those that must not see it weigh it with 0. */
+    h->scales[slot] = (most > FLT_MAX ? FLT_MAX : most) / 127.0f;
+    for (uint32_t d = 0; d < h->head_dim; d += 4, block += step) {
+        uint8_t *at = block + QUANTS_AT + column / 4 * 16 + column % 4;
+        if (column == 0) memcpy(block, ones, sizeof ones);
+        for (uint32_t row = 0; row < 4; row++)
+            at[4 * row] = (uint8_t)quantized(value[d + row], inverse);
+    }
+}
+
+void pipit_kv8_store(const pipit_kv8_head *h, uint32_t slot, const float *key,
+                     const float *value) {
+    store_key(h, slot, key);
+    store_value(h, slot, value);
+}
+
+pipit_matrix pipit_kv8_keys(const pipit_kv8_head *h, uint32_t first,
+                            uint32_t n) {
+    size_t bytes = key_group_bytes(h->head_dim);
+    return (pipit_matrix){.type = PIPIT_TYPE_Q8_0, .n_rows = n,
+                          .n_cols = h->head_dim, .group_bytes = bytes,
+                          .groups = h->keys + first / 4 * bytes};
+}
+
+pipit_matrix pipit_kv8_values(const pipit_kv8_head *h, uint32_t first,
+                              uint32_t n) {
+    return (pipit_matrix){
+        .type = PIPIT_TYPE_Q8_0, .n_rows = h->head_dim,
+        .n_cols = (n + PIPIT_KV8_BLOCK - 1) & ~(PIPIT_KV8_BLOCK - 1),
+        .group_bytes = value_group_bytes(h->capacity),
+        .groups = h->values + first / PIPIT_KV8_BLOCK * BLOCK_BYTES};
+}
+
+void pipit_kv8_copy(const pipit_kv8_head *to, const pipit_kv8_head *from,
+                    uint32_t n) {
+    size_t to_step = value_group_bytes(to->capacity);
+    size_t from_step = value_group_bytes(from->capacity);
+    size_t n_blocks = (n + PIPIT_KV8_BLOCK - 1) / PIPIT_KV8_BLOCK;
+    memcpy(to->keys, from->keys,
+           (n + 3) / 4 * key_group_bytes(from->head_dim));
+    for (uint32_t g = 0; g < from->head_dim / 4; g++)
+        memcpy(to->values + g * to_step, from->values + g * from_step,
+               n_blocks * BLOCK_BYTES);
+    memcpy(to->scales, from->scales, n * sizeof(float));
+}
