@@ -39,10 +39,9 @@ export class TeachResults {
      * @param {Evaluation | undefined} before
      * @param {Evaluation | undefined} after
      * @param {Job} job
-     * @param {string | undefined} message why it ended early
      */
-    showAfter(before, after, job, message) {
-        this.#show(before, after, job, message ?? "");
+    showAfter(before, after, job) {
+        this.#show(before, after, job, "");
     }
 
     /**

@@ -47,6 +47,7 @@ export class TeachRun {
     constructor(announce) {
         this.#announce = announce;
         byId("pause").addEventListener("click", () => this.#togglePause());
+        byId("lower-rate").addEventListener("click", () => this.#lowerRate());
     }
 
     /** @returns {Plan} */
@@ -82,7 +83,33 @@ export class TeachRun {
         box.textContent = words;
     }
 
+    /**
+     * Why it ended before its last step; nothing where it did not.
+     * @param {import("pipit/train").TrainedAdapter} trained
+     */
+    showEnd({ finishReason, message = "" }) {
+        const lost = finishReason === "diverged";
+        byId("ended").hidden = finishReason === "done";
+        byId("lower-rate").hidden = !lost;
+        byId("ended-title").textContent = lost
+            ? "The learning rate was too high."
+            : "It was learned early.";
+        byId("ended-text").textContent =
+            `${message.slice(0, 1).toUpperCase()}${message.slice(1)}.`;
+    }
+
+    #lowerRate() {
+        const input = /** @type {HTMLInputElement} */ (
+            byId(fields.learningRate.id)
+        );
+        const third = Number(input.value.trim().replace(",", ".")) / 3;
+        input.value = String(Number(third.toPrecision(2)));
+        input.closest("details")?.setAttribute("open", "");
+        input.focus();
+    }
+
     begin() {
+        byId("ended").hidden = true;
         byId("plan-problem").hidden = true;
         byId("start").hidden = true;
         byId("cancel").hidden = false;
@@ -101,6 +128,7 @@ export class TeachRun {
 
     clear() {
         this.end();
+        byId("ended").hidden = true;
         byId("plot").hidden = true;
         byId("plot").replaceChildren();
     }

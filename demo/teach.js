@@ -190,16 +190,19 @@ class Teach {
             { ...job, learned },
             signal,
         );
+        this.#run.showEnd(trained);
         await this.#kept.keep(`${job.name}.gguf`, trained.bytes);
         await forgetJob();
         this.#adapter = await trained.load();
         const uses = [{ adapter: this.#adapter }];
         const after = await this.#run.judge(model, job, uses, "after", signal);
-        this.#results.showAfter(before, after, job, trained.message);
+        this.#results.showAfter(before, after, job);
         this.#try.open(model, this.#adapter, job.learned[0]);
         const share = Math.round(100 * (after?.candidates[0]?.accuracy ?? 0));
+        const lost = trained.finishReason === "diverged";
         this.#announcer.announce(
-            `Done. ${share} percent right on what it has not seen. ` +
+            (lost ? "The learning rate was too high. " : "Done. ") +
+                `${share} percent right on what it has not seen. ` +
                 `The adapter has ${formatBytes(trained.bytes.length)}.`,
         );
         byId("results-title").focus();

@@ -49,6 +49,7 @@ typedef struct pipit_train_thread {
     /* attention of one head */
     float *keys, *values; /* (length, head_dim) packed */
     float *p, *dp;        /* (PIPIT_TRAIN_QUERIES, length_stride) */
+    float *slopes; /* of capped scores, likewise, or of a row of logits */
 } pipit_train_thread;
 
 typedef struct pipit_train_sequence {
@@ -86,20 +87,27 @@ typedef struct pipit_train {
     uint32_t first_kept;
     float *h1, *h2;      /* (n, embd_stride) normed */
     float *middle;       /* (n, embd_stride) after attention */
+    /* Of families that norm what a block gives: what it gave before. */
+    float *attn_out;     /* (n, embd_stride) */
+    float *ffn_outs;     /* (n_layers, n, embd_stride) */
+    float *dy;           /* (n, embd_stride) its gradient, where it isn't dx */
     float *qkv, *dqkv;   /* (n, qkv_stride) queries | keys | values */
     float *raw;          /* (n, qkv_stride) queries | keys before their norms */
     float *heads;        /* (n, heads_stride) */
     float *gate, *up, *act; /* (n, ffn_stride) */
+    /* Of families that norm within a block: after the norm. */
+    float *heads_normed; /* (n, heads_stride) */
+    float *act_normed;   /* (n, ffn_stride) */
     float *dx, *dh;      /* (n, embd_stride) */
     float *dheads;       /* (n, heads_stride) */
     float *dact;         /* (n, ffn_stride) */
-    float *rope, *rope_back; /* (n, n_rot) */
+    float *rope[2], *rope_back[2]; /* (n, n_rot); the second of windows */
     uint8_t *blocks;     /* (n, block_stride) quantized rows */
     float *head_h, *head_dh; /* (PIPIT_TRAIN_HEAD_ROWS, embd_stride) */
     float *logits;       /* (PIPIT_TRAIN_HEAD_ROWS, vocab_stride) */
     double *losses;      /* (n) of each answer */
-    double *rope_freqs;
-    float rope_magnitude;
+    double *rope_freqs[2]; /* (n_rot / 2) */
+    float rope_magnitude[2];
     size_t embd_stride, qkv_stride, heads_stride, ffn_stride, vocab_stride;
     size_t rank_stride, block_stride, length_stride;
     pipit_train_pair work[PIPIT_N_TARGETS]; /* of the layer under way */
@@ -123,8 +131,9 @@ typedef struct pipit_train_stage {
     bool is_float; /* the product is of floats, which takes longer */
 } pipit_train_stage;
 
-#define PIPIT_TRAIN_FORWARD_STAGES 11u
-#define PIPIT_TRAIN_BACKWARD_STAGES 13u
+#define PIPIT_TRAIN_FORWARD_STAGES 12u
+#define PIPIT_TRAIN_AGAIN_STAGES 10u /* what is made again of a layer */
+#define PIPIT_TRAIN_BACKWARD_STAGES 14u
 #define PIPIT_TRAIN_HEAD_STAGES 5u
 extern const pipit_train_stage
     pipit_train_forward[PIPIT_TRAIN_FORWARD_STAGES];
@@ -144,6 +153,10 @@ static inline const pipit_layer *pipit_train_layer(const pipit_train *t) {
 }
 static inline float *pipit_train_input(const pipit_train *t, uint32_t layer) {
     return t->inputs + (size_t)layer * t->n_rows * t->embd_stride;
+}
+/* Whether what a block gives is added to the stream as it is. */
+static inline bool pipit_train_joins_plainly(const pipit_model *m) {
+    return !m->h.arch->post_norms && m->h.residual_scale == 1.0f;
 }
 /* This thread's rows of n, whole strips of them. */
 static inline void pipit_train_split(const pipit_train_part *part, uint32_t n,

@@ -1,6 +1,7 @@
 /* An item of work is a sequence times the heads that share a KV head, so that
  * its keys' and values' gradients are one thread's. Scores exist for some
  * queries of one head at a time. */
+#include "mathf.h"
 #include "train_product.h"
 
 #define QUERIES PIPIT_TRAIN_QUERIES
@@ -60,6 +61,18 @@ static pipit_strips turned(const float *x, size_t stride, size_t width) {
     return (pipit_strips){x, stride, width};
 }
 
+/* Scores are capped; what they rise by is kept for the way back. */
+static void cap_scores(const item *it, uint32_t i, float *row, uint32_t from,
+                       uint32_t end) {
+    float cap = it->t->model->h.attn_softcap;
+    size_t at = i * it->t->length_stride;
+    for (uint32_t j = from; j < end && cap > 0; j++) {
+        float t = pipit_tanhf(row[j] / cap);
+        row[j] = cap * t;
+        it->own->slopes[at + j] = 1.0f - t * t;
+    }
+}
+
 /* p (n_q, length_stride) = softmax(scale * q . k) of queries [i0, i1); what a
  * query must not see is 0. */
 static void weigh(const item *it, size_t head, uint32_t i0, uint32_t i1) {
@@ -75,6 +88,7 @@ static void weigh(const item *it, size_t head, uint32_t i0, uint32_t i1) {
         uint32_t from = it->window > 0 && i >= it->window
                             ? i - it->window + 1 : 0;
         for (uint32_t j = from; j <= i; j++) row[j] *= scale;
+        cap_scores(it, i - i0, row, from, i + 1);
         float sum = t->kernels->softmax(row + from, i + 1 - from);
         float inverse = 1.0f / sum;
         for (uint32_t j = 0; j < from; j++) row[j] = 0;
@@ -119,6 +133,9 @@ static void scores_back(const item *it, uint32_t n, uint32_t n_seen) {
         float sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
         for (uint32_t j = 0; j < n_seen; j++)
             dp[j] = scale * (p[j] * (dp[j] - sum));
+        size_t at = i * t->length_stride;
+        for (uint32_t j = 0; j < n_seen && t->model->h.attn_softcap > 0; j++)
+            dp[j] = p[j] > 0 ? dp[j] * it->own->slopes[at + j] : 0;
     }
 }
 

@@ -83,6 +83,7 @@ static size_t larger(size_t a, size_t b) {
 
 static void carve_thread(const sizes *s, const pipit_train *t,
                          pipit_arena *arena, pipit_train_thread *own) {
+    const pipit_hparams *h = &t->model->h;
     size_t queries = PIPIT_TRAIN_QUERIES, length4 = t->length_stride;
     /* Attention packs some queries, or what they see. */
     size_t strips = larger(s->rows4 * PIPIT_TRAIN_CHUNK,
@@ -97,6 +98,8 @@ static void carve_thread(const sizes *s, const pipit_train *t,
     own->values = take(arena, whole_strips(length4), s->dim);
     own->p = take(arena, queries, length4);
     own->dp = take(arena, queries, length4);
+    own->slopes = take(arena, larger(h->attn_softcap > 0 ? queries * length4 : 0,
+                                     h->logit_softcap > 0 ? h->n_vocab : 0), 1);
 }
 
 /* As many of the last layers as fit PIPIT_TRAIN_KEEP, but for the very last. */
@@ -114,6 +117,8 @@ static void carve_rows(const pipit_model *m, const sizes *s,
                        pipit_arena *arena, pipit_train *t) {
     size_t n = s->n_rows, e = t->embd_stride;
     size_t inputs = (size_t)m->h.n_layers + 1;
+    const pipit_arch *a = m->h.arch;
+    size_t normed = a->post_norms ? n : 0, inner = a->sub_norms ? n : 0;
     t->tokens = pipit_arena_take(arena, n, sizeof *t->tokens);
     t->positions = pipit_arena_take(arena, n, sizeof *t->positions);
     t->answer_rows = pipit_arena_take(arena, n, sizeof *t->answer_rows);
@@ -124,20 +129,28 @@ static void carve_rows(const pipit_model *m, const sizes *s,
     t->h1 = take(arena, n, e);
     t->h2 = take(arena, n, e);
     t->middle = take(arena, n, e);
+    t->attn_out = take(arena, normed, e);
+    t->ffn_outs = take(arena, m->h.n_layers * normed, e);
+    t->dy = take(arena, pipit_train_joins_plainly(m) ? 0 : n, e);
+    t->heads_normed = take(arena, inner, t->heads_stride);
+    t->act_normed = take(arena, inner, t->ffn_stride);
     t->dx = take(arena, n, e);
     t->dh = take(arena, n, e);
     t->qkv = take(arena, n, t->qkv_stride);
     t->dqkv = take(arena, n, t->qkv_stride);
-    t->raw = take(arena, m->h.arch->qk_norm ? n : 0, t->qkv_stride);
+    t->raw = take(arena, a->qk_norm ? n : 0, t->qkv_stride);
     t->heads = take(arena, n, t->heads_stride);
     t->dheads = take(arena, n, t->heads_stride);
     t->gate = take(arena, n, t->ffn_stride);
     t->up = take(arena, n, t->ffn_stride);
     t->act = take(arena, n, t->ffn_stride);
     t->dact = take(arena, n, t->ffn_stride);
-    t->rope = take(arena, n, m->h.n_rot);
-    t->rope_back = take(arena, n, m->h.n_rot);
-    t->rope_freqs = pipit_arena_take(arena, m->h.n_rot / 2, sizeof(double));
+    for (int i = 0; i < 2; i++) {
+        t->rope[i] = take(arena, n, m->h.n_rot);
+        t->rope_back[i] = take(arena, n, m->h.n_rot);
+        t->rope_freqs[i] =
+            pipit_arena_take(arena, m->h.n_rot / 2, sizeof(double));
+    }
     t->blocks = pipit_arena_take(arena, n, t->block_stride);
     t->head_h = take(arena, PIPIT_TRAIN_HEAD_ROWS, e);
     t->head_dh = take(arena, PIPIT_TRAIN_HEAD_ROWS, e);

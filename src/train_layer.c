@@ -10,48 +10,63 @@
 
 typedef struct layer_rows {
     pipit_train_floats x, h1, q, k, v, heads, middle, h2, gate, up, act, y;
-    pipit_train_floats dx, dh, dq, dk, dv, dheads, dact;
+    /* What the last product of a block reads and gives. */
+    pipit_train_floats heads_in, attn_out, act_in, ffn_out;
+    pipit_train_floats dx, dy, dh, dq, dk, dv, dheads, dact;
 } layer_rows;
 
 static layer_rows rows_of(const pipit_train *t) {
     const pipit_layer *l = pipit_train_layer(t);
+    const pipit_arch *a = t->model->h.arch;
     size_t e = t->embd_stride, q = t->qkv_stride, f = t->ffn_stride;
     size_t k_at = l->attn_q.n_rows, v_at = k_at + l->attn_k.n_rows;
+    float *x = pipit_train_input(t, t->layer);
+    float *y = pipit_train_input(t, t->layer + 1);
+    size_t out_at = (size_t)t->layer * t->n_rows * e;
     return (layer_rows){
-        .x = FLOATS(pipit_train_input(t, t->layer), e),
-        .h1 = FLOATS(t->h1, e), .q = FLOATS(t->qkv, q),
+        .x = FLOATS(x, e), .h1 = FLOATS(a->no_pre_norms ? x : t->h1, e),
+        .q = FLOATS(t->qkv, q),
         .k = FLOATS(t->qkv + k_at, q), .v = FLOATS(t->qkv + v_at, q),
         .heads = FLOATS(t->heads, t->heads_stride),
-        .middle = FLOATS(t->middle, e), .h2 = FLOATS(t->h2, e),
+        .heads_in = FLOATS(a->sub_norms ? t->heads_normed : t->heads,
+                           t->heads_stride),
+        .attn_out = FLOATS(a->post_norms ? t->attn_out : t->middle, e),
+        .middle = FLOATS(t->middle, e),
+        .h2 = FLOATS(a->no_pre_norms ? t->middle : t->h2, e),
         .gate = FLOATS(t->gate, f), .up = FLOATS(t->up, f),
         .act = FLOATS(t->act, f),
-        .y = FLOATS(pipit_train_input(t, t->layer + 1), e),
-        .dx = FLOATS(t->dx, e), .dh = FLOATS(t->dh, e),
+        .act_in = FLOATS(a->sub_norms ? t->act_normed : t->act, f),
+        .ffn_out = FLOATS(a->post_norms ? t->ffn_outs + out_at : y, e),
+        .y = FLOATS(y, e), .dx = FLOATS(t->dx, e),
+        .dy = FLOATS(pipit_train_joins_plainly(t->model) ? t->dx : t->dy, e),
+        .dh = FLOATS(t->dh, e),
         .dq = FLOATS(t->dqkv, q), .dk = FLOATS(t->dqkv + k_at, q),
         .dv = FLOATS(t->dqkv + v_at, q),
         .dheads = FLOATS(t->dheads, t->heads_stride),
         .dact = FLOATS(t->dact, f)};
 }
 
-/* This thread's rows of x as the input of products with w and the like. */
-static void quantize(const pipit_train_part *part, const pipit_matrix *w,
+/* This thread's rows of n columns as the input of products. */
+static void quantize(const pipit_train_part *part, uint32_t n,
                      pipit_train_floats x) {
     const pipit_train *t = part->train;
     uint32_t begin, end;
-    if (!pipit_train_quantizes(t, w)) return;
+    if (t->precise) return;
     pipit_train_rows(part, &begin, &end);
     for (uint32_t i = begin; i < end; i++)
-        t->kernels->quantize(x.x + i * x.stride, w->n_cols,
+        t->kernels->quantize(x.x + i * x.stride, n,
                              t->blocks + i * t->block_stride);
 }
 
+/* y = norm of n columns of x, this thread's rows; nothing without weights. */
 static void norm(const pipit_train_part *part, pipit_train_floats x,
-                 const float *weights, pipit_train_floats y) {
+                 const float *weights, uint32_t n, pipit_train_floats y) {
     const pipit_train *t = part->train;
     uint32_t begin, end;
+    if (!weights) return;
     pipit_train_rows(part, &begin, &end);
     for (uint32_t i = begin; i < end; i++)
-        t->kernels->rms_norm(x.x + i * x.stride, weights, t->model->h.n_embd,
+        t->kernels->rms_norm(x.x + i * x.stride, weights, n,
                              t->model->h.norm_eps, y.x + i * y.stride);
 }
 
@@ -76,16 +91,40 @@ static void adapted(const pipit_train_part *part, const pipit_matrix *w,
     pipit_train_pair_out(part, target, y);
 }
 
-/* y = x + y, this thread's outputs of w. */
+static void scale_row(float *y, float scale, uint32_t n) {
+    for (uint32_t i = 0; i < n && scale != 1.0f; i++) y[i] *= scale;
+}
+
+/* y = x + y, this thread's outputs of w; what is normed first waits for join. */
 static void add_residual(const pipit_train_part *part, const pipit_matrix *w,
                          pipit_train_floats x, pipit_train_floats y) {
+    const pipit_hparams *h = &part->train->model->h;
     uint32_t g0, g1;
+    if (h->arch->post_norms) return;
     pipit_split(pipit_matrix_n_groups(w), part->thread, part->n_threads, &g0,
                 &g1);
     uint32_t begin = g0 * 4, end = pipit_min_u32(g1 * 4, w->n_rows);
-    for (uint32_t i = 0; i < part->train->n && begin < end; i++)
-        part->train->kernels->add(y.x + i * y.stride + begin,
-                                  x.x + i * x.stride + begin, end - begin);
+    for (uint32_t i = 0; i < part->train->n && begin < end; i++) {
+        float *to = y.x + i * y.stride + begin;
+        scale_row(to, h->residual_scale, end - begin);
+        part->train->kernels->add(to, x.x + i * x.stride + begin, end - begin);
+    }
+}
+
+/* y = x + the norm of out, this thread's rows; nothing without weights. */
+static void join(const pipit_train_part *part, pipit_train_floats x,
+                 pipit_train_floats out, const float *weights,
+                 pipit_train_floats y) {
+    const pipit_train *t = part->train;
+    const pipit_hparams *h = &t->model->h;
+    uint32_t begin, end;
+    if (!weights) return;
+    norm(part, out, weights, h->n_embd, y);
+    pipit_train_rows(part, &begin, &end);
+    for (uint32_t i = begin; i < end; i++) {
+        scale_row(y.x + i * y.stride, h->residual_scale, h->n_embd);
+        t->kernels->add(y.x + i * y.stride, x.x + i * x.stride, h->n_embd);
+    }
 }
 
 /* ---- forward ------------------------------------------------------------- */
@@ -94,8 +133,8 @@ static void forward_pack(const pipit_train_part *part) {
     layer_rows r = rows_of(part->train);
     const pipit_layer *l = pipit_train_layer(part->train);
     pipit_train_pack_pairs(part);
-    norm(part, r.x, l->attn_norm, r.h1);
-    quantize(part, &l->attn_q, r.h1);
+    norm(part, r.x, l->attn_norm, l->attn_q.n_cols, r.h1);
+    quantize(part, l->attn_q.n_cols, r.h1);
 }
 
 static void forward_qkv_in(const pipit_train_part *part) {
@@ -117,13 +156,14 @@ static void forward_qkv(const pipit_train_part *part) {
     add_bias(part, &l->attn_v, l->attn_v_bias, r.v);
 }
 
-/* Queries and keys of this thread's rows, turned by the table. */
+/* Queries and keys of this thread's rows, turned by one of the tables. */
 static void turn(const pipit_train_part *part, pipit_train_floats q,
-                 const float *table) {
+                 float *const tables[2]) {
     const pipit_train *t = part->train;
     const pipit_hparams *h = &t->model->h;
     const pipit_layer_params *params = &pipit_train_layer(t)->params;
     uint32_t n_heads = h->n_heads + params->n_kv_heads, begin, end;
+    const float *table = tables[params->windowed_rope];
     if (!params->uses_rope) return;
     pipit_train_rows(part, &begin, &end);
     for (uint32_t i = begin; i < end; i++)
@@ -133,76 +173,98 @@ static void turn(const pipit_train_part *part, pipit_train_floats q,
                             q.x + i * q.stride + (size_t)head * h->head_dim);
 }
 
-/* The norm of head i of a row, queries first; NULL where there is none. */
-static const float *norm_of_head(const pipit_train *t, uint32_t i) {
-    const pipit_layer *l = pipit_train_layer(t);
-    return i < t->model->h.n_heads ? l->attn_q_norm : l->attn_k_norm;
+/* A part of a row that is normed by itself: a head, or all queries or keys. */
+typedef struct span {
+    size_t at;
+    uint32_t n;
+    const float *weights;
+} span;
+
+static uint32_t n_spans(const pipit_train *t) {
+    const pipit_hparams *h = &t->model->h;
+    if (!h->arch->qk_norm) return 0;
+    return h->arch->qk_norm_wide
+               ? 2
+               : h->n_heads + pipit_train_layer(t)->params.n_kv_heads;
 }
 
-static uint32_t n_normed_heads(const pipit_train *t) {
+static span span_of(const pipit_train *t, uint32_t i) {
+    const pipit_layer *l = pipit_train_layer(t);
     const pipit_hparams *h = &t->model->h;
-    return h->arch->qk_norm
-               ? h->n_heads + pipit_train_layer(t)->params.n_kv_heads
-               : 0;
+    uint32_t n_q = l->attn_q.n_rows, dim = h->head_dim;
+    bool is_key = i >= (h->arch->qk_norm_wide ? 1 : h->n_heads);
+    const float *weights = is_key ? l->attn_k_norm : l->attn_q_norm;
+    if (!h->arch->qk_norm_wide) return (span){(size_t)i * dim, dim, weights};
+    return (span){is_key ? n_q : 0, is_key ? l->attn_k.n_rows : n_q, weights};
 }
 
 static void norm_heads(const pipit_train_part *part) {
     const pipit_train *t = part->train;
-    const pipit_hparams *h = &t->model->h;
-    uint32_t n_heads = n_normed_heads(t), begin, end, dim = h->head_dim;
+    uint32_t n = n_spans(t), begin, end;
     pipit_train_rows(part, &begin, &end);
-    for (uint32_t i = begin; i < end; i++) {
-        float *q = t->qkv + i * t->qkv_stride, *raw = t->raw + (q - t->qkv);
-        memcpy(raw, q, (size_t)n_heads * dim * sizeof *q);
-        for (size_t head = 0; head < n_heads; head++)
-            t->kernels->rms_norm(raw + head * dim,
-                                 norm_of_head(t, (uint32_t)head), dim,
-                                 h->norm_eps, q + head * dim);
-    }
+    for (size_t i = begin; i < end; i++)
+        for (uint32_t j = 0; j < n; j++) {
+            span s = span_of(t, j);
+            float *q = t->qkv + i * t->qkv_stride + s.at;
+            float *raw = t->raw + i * t->qkv_stride + s.at;
+            memcpy(raw, q, s.n * sizeof *q);
+            t->kernels->rms_norm(raw, s.weights, s.n, t->model->h.norm_eps, q);
+        }
+}
+
+/* d of a norm's output becomes that of its input x, n floats. */
+static void norm_row_back(const pipit_train_part *part, const float *x,
+                          const float *weights, uint32_t n, float *d) {
+    float *dx = part->own->strips;
+    memset(dx, 0, n * sizeof *dx);
+    pipit_train_norm_back(x, weights, d, n, part->train->model->h.norm_eps,
+                          dx);
+    memcpy(d, dx, n * sizeof *d);
 }
 
 /* dq and dk of normed heads to those of what came before. */
 static void norm_heads_back(const pipit_train_part *part) {
     const pipit_train *t = part->train;
-    const pipit_hparams *h = &t->model->h;
-    uint32_t n_heads = n_normed_heads(t), begin, end, dim = h->head_dim;
-    float *dx = part->own->strips;
+    uint32_t n = n_spans(t), begin, end;
     pipit_train_rows(part, &begin, &end);
-    for (uint32_t i = begin; i < end; i++)
-        for (size_t head = 0; head < n_heads; head++) {
-            size_t at = i * t->qkv_stride + head * dim;
-            memset(dx, 0, dim * sizeof *dx);
-            pipit_train_norm_back(t->raw + at,
-                                  norm_of_head(t, (uint32_t)head),
-                                  t->dqkv + at, dim, h->norm_eps, dx);
-            memcpy(t->dqkv + at, dx, dim * sizeof *dx);
+    for (size_t i = begin; i < end; i++)
+        for (uint32_t j = 0; j < n; j++) {
+            span s = span_of(t, j);
+            size_t at = i * t->qkv_stride + s.at;
+            norm_row_back(part, t->raw + at, s.weights, s.n, t->dqkv + at);
         }
 }
 
 static void forward_rope(const pipit_train_part *part) {
-    if (n_normed_heads(part->train) > 0) norm_heads(part);
+    bool last = part->train->model->h.arch->qk_norm_last;
+    if (!last) norm_heads(part);
     turn(part, rows_of(part->train).q, part->train->rope);
+    if (last) norm_heads(part);
 }
 
 static void forward_output_in(const pipit_train_part *part) {
     layer_rows r = rows_of(part->train);
-    quantize(part, &pipit_train_layer(part->train)->attn_output, r.heads);
-    pipit_train_pair_in(part, PIPIT_TARGET_OUTPUT, 1, r.heads);
+    const pipit_layer *l = pipit_train_layer(part->train);
+    norm(part, r.heads, l->attn_sub_norm, l->attn_output.n_cols, r.heads_in);
+    quantize(part, l->attn_output.n_cols, r.heads_in);
+    pipit_train_pair_in(part, PIPIT_TARGET_OUTPUT, 1, r.heads_in);
 }
 
 static void forward_output(const pipit_train_part *part) {
     layer_rows r = rows_of(part->train);
     const pipit_layer *l = pipit_train_layer(part->train);
-    adapted(part, &l->attn_output, PIPIT_TARGET_OUTPUT, r.heads, r.middle);
-    add_bias(part, &l->attn_output, l->attn_output_bias, r.middle);
-    add_residual(part, &l->attn_output, r.x, r.middle);
+    adapted(part, &l->attn_output, PIPIT_TARGET_OUTPUT, r.heads_in,
+            r.attn_out);
+    add_bias(part, &l->attn_output, l->attn_output_bias, r.attn_out);
+    add_residual(part, &l->attn_output, r.x, r.attn_out);
 }
 
 static void forward_ffn_in(const pipit_train_part *part) {
     layer_rows r = rows_of(part->train);
     const pipit_layer *l = pipit_train_layer(part->train);
-    norm(part, r.middle, l->ffn_norm, r.h2);
-    quantize(part, &l->ffn_gate, r.h2);
+    join(part, r.x, r.attn_out, l->attn_post_norm, r.middle);
+    norm(part, r.middle, l->ffn_norm, l->ffn_gate.n_cols, r.h2);
+    quantize(part, l->ffn_gate.n_cols, r.h2);
     pipit_train_pair_in(part, PIPIT_TARGET_GATE, 2, r.h2);
 }
 
@@ -249,16 +311,23 @@ static void forward_act(const pipit_train_part *part) {
         else
             t->kernels->silu_mul(act, up, n);
     }
-    quantize(part, &l->ffn_down, r.act);
-    pipit_train_pair_in(part, PIPIT_TARGET_DOWN, 1, r.act);
+    norm(part, r.act, l->ffn_sub_norm, n, r.act_in);
+    quantize(part, n, r.act_in);
+    pipit_train_pair_in(part, PIPIT_TARGET_DOWN, 1, r.act_in);
 }
 
 static void forward_down(const pipit_train_part *part) {
     layer_rows r = rows_of(part->train);
     const pipit_layer *l = pipit_train_layer(part->train);
-    adapted(part, &l->ffn_down, PIPIT_TARGET_DOWN, r.act, r.y);
-    add_bias(part, &l->ffn_down, l->ffn_down_bias, r.y);
-    add_residual(part, &l->ffn_down, r.middle, r.y);
+    adapted(part, &l->ffn_down, PIPIT_TARGET_DOWN, r.act_in, r.ffn_out);
+    add_bias(part, &l->ffn_down, l->ffn_down_bias, r.ffn_out);
+    add_residual(part, &l->ffn_down, r.middle, r.ffn_out);
+}
+
+static void forward_end(const pipit_train_part *part) {
+    layer_rows r = rows_of(part->train);
+    join(part, r.middle, r.ffn_out,
+         pipit_train_layer(part->train)->ffn_post_norm, r.y);
 }
 
 const pipit_train_stage pipit_train_forward[PIPIT_TRAIN_FORWARD_STAGES] = {
@@ -272,7 +341,9 @@ const pipit_train_stage pipit_train_forward[PIPIT_TRAIN_FORWARD_STAGES] = {
     {forward_ffn_in, 0, false},
     {forward_ffn, BIT(GATE) | BIT(UP), false},
     {forward_act, BIT(K), false},
-    {forward_down, BIT(DOWN), false}, /* last: not made again */
+    /* Not made again: */
+    {forward_down, BIT(DOWN), false},
+    {forward_end, 0, false},
 };
 
 /* ---- back ---------------------------------------------------------------- */
@@ -287,41 +358,71 @@ static void adapted_back(const pipit_train_part *part, const pipit_matrix *w,
     pipit_train_pair_gradients(part, target, x, dy);
 }
 
-/* dx += the gradient of a norm's input x, from dh of its output. */
+/* dx += the gradient of a norm's input x, from dh of its output; without
+ * weights there was no norm. */
 static void norm_back(const pipit_train_part *part, pipit_train_floats x,
                       const float *weights) {
     const pipit_train *t = part->train;
     uint32_t begin, end;
     pipit_train_rows(part, &begin, &end);
-    for (uint32_t i = begin; i < end; i++)
-        pipit_train_norm_back(x.x + i * x.stride, weights,
-                              t->dh + i * t->embd_stride, t->model->h.n_embd,
-                              t->model->h.norm_eps,
-                              t->dx + i * t->embd_stride);
+    for (uint32_t i = begin; i < end; i++) {
+        float *dx = t->dx + i * t->embd_stride;
+        const float *dh = t->dh + i * t->embd_stride;
+        if (weights)
+            pipit_train_norm_back(x.x + i * x.stride, weights, dh,
+                                  t->model->h.n_embd, t->model->h.norm_eps,
+                                  dx);
+        else
+            t->kernels->add(dx, dh, t->model->h.n_embd);
+    }
+}
+
+/* dy of what a block gave, from dx of the stream that it was joined to. */
+static void join_back(const pipit_train_part *part, pipit_train_floats out,
+                      const float *weights) {
+    const pipit_train *t = part->train;
+    const pipit_hparams *h = &t->model->h;
+    uint32_t begin, end;
+    if (pipit_train_joins_plainly(t->model)) return;
+    pipit_train_rows(part, &begin, &end);
+    for (uint32_t i = begin; i < end; i++) {
+        float *dy = t->dy + i * t->embd_stride;
+        memcpy(dy, t->dx + i * t->embd_stride, h->n_embd * sizeof *dy);
+        if (weights)
+            norm_row_back(part, out.x + i * out.stride, weights, h->n_embd,
+                          dy);
+        scale_row(dy, h->residual_scale, h->n_embd);
+    }
 }
 
 static void back_down_out(const pipit_train_part *part) {
-    pipit_train_pair_out_back(part, PIPIT_TARGET_DOWN,
-                              rows_of(part->train).dx);
+    layer_rows r = rows_of(part->train);
+    join_back(part, r.ffn_out, pipit_train_layer(part->train)->ffn_post_norm);
+    pipit_train_pair_out_back(part, PIPIT_TARGET_DOWN, r.dy);
 }
 
 static void back_down(const pipit_train_part *part) {
     layer_rows r = rows_of(part->train);
     adapted_back(part, &pipit_train_layer(part->train)->ffn_down,
-                 PIPIT_TARGET_DOWN, r.act, r.dx, r.dact, false);
+                 PIPIT_TARGET_DOWN, r.act_in, r.dy, r.dact, false);
 }
 
 /* gate and up become their gradients. */
 static void back_act(const pipit_train_part *part) {
     const pipit_train *t = part->train;
     layer_rows r = rows_of(t);
-    uint32_t begin, end, n = pipit_train_layer(t)->params.n_ff;
+    const pipit_layer *l = pipit_train_layer(t);
+    uint32_t begin, end, n = l->params.n_ff;
     pipit_train_rows(part, &begin, &end);
-    for (uint32_t i = begin; i < end; i++)
+    for (uint32_t i = begin; i < end; i++) {
+        float *dact = r.dact.x + i * r.dact.stride;
+        if (l->ffn_sub_norm)
+            norm_row_back(part, r.act.x + i * r.act.stride, l->ffn_sub_norm, n,
+                          dact);
         (t->model->h.arch->gelu ? t->train_kernels->gelu_back
                                 : t->train_kernels->silu_back)(
-            r.gate.x + i * r.gate.stride, r.up.x + i * r.up.stride,
-            r.dact.x + i * r.dact.stride, n);
+            r.gate.x + i * r.gate.stride, r.up.x + i * r.up.stride, dact, n);
+    }
     pipit_train_pair_out_back(part, PIPIT_TARGET_GATE, r.gate);
     pipit_train_pair_out_back(part, PIPIT_TARGET_UP, r.up);
 }
@@ -340,20 +441,35 @@ static void back_up(const pipit_train_part *part) {
 
 static void back_ffn_norm(const pipit_train_part *part) {
     layer_rows r = rows_of(part->train);
-    norm_back(part, r.middle, pipit_train_layer(part->train)->ffn_norm);
-    pipit_train_pair_out_back(part, PIPIT_TARGET_OUTPUT, r.dx);
+    const pipit_layer *l = pipit_train_layer(part->train);
+    norm_back(part, r.middle, l->ffn_norm);
+    join_back(part, r.attn_out, l->attn_post_norm);
+    pipit_train_pair_out_back(part, PIPIT_TARGET_OUTPUT, r.dy);
 }
 
 static void back_output(const pipit_train_part *part) {
     layer_rows r = rows_of(part->train);
     adapted_back(part, &pipit_train_layer(part->train)->attn_output,
-                 PIPIT_TARGET_OUTPUT, r.heads, r.dx, r.dheads, false);
+                 PIPIT_TARGET_OUTPUT, r.heads_in, r.dy, r.dheads, false);
+}
+
+static void back_heads(const pipit_train_part *part) {
+    layer_rows r = rows_of(part->train);
+    const pipit_layer *l = pipit_train_layer(part->train);
+    uint32_t begin, end;
+    if (!l->attn_sub_norm) return;
+    pipit_train_rows(part, &begin, &end);
+    for (uint32_t i = begin; i < end; i++)
+        norm_row_back(part, r.heads.x + i * r.heads.stride, l->attn_sub_norm,
+                      l->attn_output.n_cols, r.dheads.x + i * r.dheads.stride);
 }
 
 static void back_rope(const pipit_train_part *part) {
     layer_rows r = rows_of(part->train);
+    bool last = part->train->model->h.arch->qk_norm_last;
+    if (last) norm_heads_back(part);
     turn(part, r.dq, part->train->rope_back);
-    norm_heads_back(part);
+    if (!last) norm_heads_back(part);
     pipit_train_pair_out_back(part, PIPIT_TARGET_Q, r.dq);
     pipit_train_pair_out_back(part, PIPIT_TARGET_K, r.dk);
     pipit_train_pair_out_back(part, PIPIT_TARGET_V, r.dv);
@@ -390,6 +506,7 @@ const pipit_train_stage pipit_train_backward[PIPIT_TRAIN_BACKWARD_STAGES] = {
     {back_up, BIT(UP), true},
     {back_ffn_norm, 0, true},
     {back_output, BIT(OUTPUT), true},
+    {back_heads, 0, true},
     {pipit_train_attend_back, BIT(Q), true},
     {back_rope, 0, true},
     {back_q, BIT(Q), true},

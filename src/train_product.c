@@ -83,12 +83,15 @@ void pipit_train_product(const pipit_train_part *part,
                          const pipit_train_output *outputs, uint32_t n_outputs,
                          pipit_train_floats x, uint32_t n) {
     if (n == 0) return;
-    bool quantized = pipit_train_quantizes(part->train, outputs->w);
-    if (!quantized) product_precise(part, outputs, n_outputs, x, n);
+    bool together = part->train->precise;
+    if (together) product_precise(part, outputs, n_outputs, x, n);
     for (const pipit_train_output *out = outputs; out < outputs + n_outputs;
          out++) {
         uint32_t g0, g1;
-        if (quantized) product_quantized(part, out, n);
+        if (pipit_train_quantizes(part->train, out->w))
+            product_quantized(part, out, n);
+        else if (!together)
+            product_precise(part, out, 1, x, n);
         split_groups(part, out->w, &g0, &g1);
         for (uint32_t i = 0; i < n && out->w->scale; i++)
             scale_floats(out->y.x + i * out->y.stride + g0 * GROUP,

@@ -50,16 +50,11 @@ void pipit_training_defaults(pipit_training_options *out) {
 static pipit_status check_family(const pipit_model *m, pipit_error *error) {
     const pipit_hparams *h = &m->h;
     const pipit_arch *a = h->arch;
-    bool plain = !a->qk_norm_wide && !a->qk_norm_last &&
-                 !a->no_pre_norms && !a->post_norms && !a->sub_norms &&
-                 !a->fused && !a->convolutions && h->n_experts == 0 &&
-                 h->attn_softcap == 0 && h->logit_softcap == 0 &&
-                 h->residual_scale == 1 &&
-                 h->logit_scale == 1;
-    if (plain) return PIPIT_OK;
+    if (!a->convolutions && h->n_experts == 0) return PIPIT_OK;
     return pipit_fail(error, PIPIT_E_UNSUPPORTED, PIPIT_NO_OFFSET,
-                      "models of the family %s can't be trained",
-                      a->name);
+                      "models of the family %s can't be trained: it has %s",
+                      a->name,
+                      a->convolutions ? "short convolutions" : "experts");
 }
 
 static pipit_status check_options(const pipit_model *m,
@@ -166,8 +161,9 @@ pipit_status pipit_trainer_open(pipit_model *model,
     t->options = *options;
     t->adam = (pipit_adamw){options->beta1, options->beta2, options->epsilon,
                             options->decay, 0, 1, 1, 1};
-    pipit_rope_freqs(model, false, options->max_length, t->train.rope_freqs,
-                     &t->train.rope_magnitude);
+    for (int i = 0; i < 2; i++)
+        pipit_rope_freqs(model, i == 1, options->max_length,
+                         t->train.rope_freqs[i], &t->train.rope_magnitude[i]);
     memset(t->train.gradients, 0, t->n * sizeof(float));
     fill_parameters(t);
     *out = t;
@@ -383,7 +379,7 @@ static uint64_t step_forward(pipit_trainer *t) {
 
 static uint64_t step_again(pipit_trainer *t) {
     uint64_t cost = run(t, &pipit_train_forward[t->stage]);
-    if (++t->stage + 1 == PIPIT_TRAIN_FORWARD_STAGES) {
+    if (++t->stage == PIPIT_TRAIN_AGAIN_STAGES) {
         t->stage = 0;
         t->phase = BACK;
     }

@@ -166,6 +166,25 @@ describe("the page that teaches", { skip: withoutBrowser }, () => {
         assert.deepEqual(errors, []);
     });
 
+    test("a rate that is too high is said, and a lower one offered", async (t) => {
+        const { page, errors } = await opened(t);
+        await plan(page, "30");
+        await page.fill("#rate", "10");
+        await page.click("#start");
+        await page.waitForSelector("#ended:visible");
+        assert.match(
+            await page.locator("#ended").innerText(),
+            /rate was too high\. The loss.*last good step; try a third/s,
+        );
+        await page.waitForSelector("#start:visible");
+        assert.deepEqual(await violations(page), []);
+        const picture = process.env.PIPIT_PICTURES;
+        if (picture) await page.screenshot({ path: picture, fullPage: true });
+        await page.click("#lower-rate");
+        assert.equal(await page.inputValue("#rate"), "3.3");
+        assert.deepEqual(errors, []);
+    });
+
     test("a closed tab goes on another day; pause and stop", async (t) => {
         const { page } = await opened(t);
         await plan(page, "100");

@@ -7,6 +7,8 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { after, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import v8 from "node:v8";
+import vm from "node:vm";
 import { loadModel } from "pipit";
 import {
     hashOf,
@@ -126,6 +128,23 @@ describe("a small model", { skip }, () => {
         );
         const plain = await model.createSession();
         assert.equal((await plain.sync(entry.tokens)).kept, 0); // not theirs
+    });
+
+    test("what a session uses stays, though nobody else holds it", async () => {
+        v8.setFlagsFromString("--expose-gc");
+        const collect = vm.runInNewContext("gc");
+        const model = await small();
+        const session = await model.createSession();
+        await (async () => {
+            const adapter = await model.loadAdapter(lora);
+            await session.setAdapters([{ adapter }]);
+        })();
+        const before = hashOf(await logitsOf(session));
+        for (let i = 0; i < 10; i++) {
+            collect();
+            await new Promise((resolve) => setTimeout(resolve, 5));
+        }
+        assert.equal(hashOf(await logitsOf(session)), before);
     });
 
     test("PEFT's files mean the same", async () => {

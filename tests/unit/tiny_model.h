@@ -10,7 +10,8 @@
 typedef struct tiny_options {
     const char *arch; /* NULL: llama */
     uint32_t n_layers, n_embd, n_heads, n_kv_heads, n_ff, n_vocab, n_context;
-    uint32_t window; /* gemma3: 0 for none */
+    uint32_t window; /* gemma2, gemma3, olmo2: 0 for none */
+    float softcap;   /* gemma2: of logits; of scores a fifth */
     const char *without;    /* a tensor left out */
     const char *misshapen;  /* a tensor with a row too many */
     const char *other_type; /* a tensor of type Q8_K's neighbour IQ2_XXS */
@@ -47,29 +48,47 @@ static inline void tiny_add(tiny_writer *w, const char *name, uint64_t cols,
     w->n++;
 }
 
+/* Whether words, with spaces between, hold the family's name. */
+static inline bool tiny_is_one_of(const char *arch, const char *words) {
+    size_t n = strlen(arch);
+    for (const char *at = words; (at = strstr(at, arch)); at += n)
+        if ((at == words || at[-1] == ' ') && (!at[n] || at[n] == ' '))
+            return true;
+    return false;
+}
+
 static inline void tiny_add_layer(tiny_writer *w, uint32_t l) {
     const tiny_options *o = w->o;
     uint64_t e = o->n_embd, d = o->n_heads ? e / o->n_heads : 4;
     uint64_t kv = o->n_kv_heads * d;
-    bool gemma = o->arch && strncmp(o->arch, "gemma3", 6) == 0;
-    bool qk_norm = gemma || (o->arch && strcmp(o->arch, "qwen3") == 0);
+    const char *arch = o->arch ? o->arch : "llama";
+    bool gemma = tiny_is_one_of(arch, "gemma2 gemma3");
+    bool bare = tiny_is_one_of(arch, "olmo2 exaone4");
+    bool wide = tiny_is_one_of(arch, "olmo2");
+    bool qk_norm = tiny_is_one_of(
+        arch, "gemma3 qwen3 olmo2 exaone4 hunyuan-dense");
+    bool sub = tiny_is_one_of(arch, "bitnet");
+    bool fused = tiny_is_one_of(arch, "phi3");
     const struct {
         const char *name;
         uint64_t cols, rows;
         bool is_there;
-    } all[] = {{"attn_norm", e, 1, true},
-               {"attn_q", e, e, true},
-               {"attn_k", e, kv, true},
-               {"attn_v", e, kv, true},
+    } all[] = {{"attn_norm", e, 1, !bare},
+               {"attn_q", e, e, !fused},
+               {"attn_k", e, kv, !fused},
+               {"attn_v", e, kv, !fused},
+               {"attn_qkv", e, e + 2 * kv, fused},
                {"attn_output", e, e, true},
-               {"attn_q_norm", d, 1, qk_norm},
-               {"attn_k_norm", d, 1, qk_norm},
-               {"post_attention_norm", e, 1, gemma},
-               {"ffn_norm", e, 1, true},
-               {"ffn_gate", e, o->n_ff, true},
-               {"ffn_up", e, o->n_ff, true},
+               {"attn_q_norm", wide ? e : d, 1, qk_norm},
+               {"attn_k_norm", wide ? kv : d, 1, qk_norm},
+               {"attn_sub_norm", e, 1, sub},
+               {"post_attention_norm", e, 1, gemma || bare},
+               {"ffn_norm", e, 1, !bare},
+               {"ffn_gate", e, o->n_ff, !fused},
+               {"ffn_up", e, (fused ? 2u : 1u) * o->n_ff, true},
+               {"ffn_sub_norm", o->n_ff, 1, sub},
                {"ffn_down", o->n_ff, e, true},
-               {"post_ffw_norm", e, 1, gemma}};
+               {"post_ffw_norm", e, 1, gemma || bare}};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         char name[64];
         snprintf(name, sizeof name, "blk.%u.%s.weight", l, all[i].name);
@@ -97,6 +116,13 @@ static inline void tiny_put_keys(const tiny_options *o, const char *arch) {
     char key[96];
     snprintf(key, sizeof key, "%s.attention.layer_norm_rms_epsilon", arch);
     put_key(key, PIPIT_F32), put_f32(1e-5f);
+    const char *caps[] = {"attn", "final"};
+    for (int i = 0; i < 2 && o->softcap > 0; i++) {
+        snprintf(key, sizeof key, "%s.%s_logit_softcapping", arch, caps[i]);
+        put_key(key, PIPIT_F32), put_f32(i == 0 ? o->softcap / 5 : o->softcap);
+    }
+    snprintf(key, sizeof key, "%s.rope.freq_base_swa", arch);
+    put_key(key, PIPIT_F32), put_f32(1000.0f);
     put_key("tokenizer.ggml.model", PIPIT_STRING), put_text("gpt2");
     put_key("tokenizer.ggml.pre", PIPIT_STRING), put_text("gpt-2");
     put_key("tokenizer.ggml.eos_token_id", PIPIT_U32);
@@ -134,7 +160,8 @@ static inline size_t tiny_write(const tiny_options *o) {
     size_t end = w.n * (o->part + 1) / n_parts;
     uint64_t begins = w.tensors[first].offset;
     uint64_t ends = end < w.n ? w.tensors[end].offset : at;
-    begin(end - first, (o->part == 0 ? 16u : 0u) + (o->n_parts ? 3u : 0u));
+    uint32_t n_keys = o->softcap > 0 ? 19 : 17;
+    begin(end - first, (o->part == 0 ? n_keys : 0u) + (o->n_parts ? 3u : 0u));
     if (o->n_parts) {
         put_key("split.no", PIPIT_U16), put_u16((uint16_t)o->part);
         put_key("split.count", PIPIT_U16), put_u16((uint16_t)o->n_parts);

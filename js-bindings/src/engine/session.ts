@@ -230,8 +230,12 @@ export class SessionHandle {
         const note = (row: FloatArray, i: number) => {
             const token = tokens[i];
             if (row === 0 || token === undefined) return;
-            logprobs[i] = this.#logprobOf(row, token);
-            if (best > 0) lists[i] = this.#best(row, best);
+            const list = best > 0 ? this.#best(row, best) : [];
+            if (best > 0) lists[i] = list;
+            // The likeliest are often those that came: one sum less.
+            logprobs[i] =
+                list.find((one) => one.token === token)?.logprob ??
+                this.#logprobOf(row, token);
         };
         const rows = x.pipit_session_n_logits(this.pointer);
         if (rows > 0) note(x.pipit_session_logits(this.pointer, rows - 1), 0);

@@ -23,6 +23,7 @@ export type { TrainingExample } from "../train/types.js";
 const MORE = 8;
 /** Sessions at work: their answers are steps of several. */
 const SESSIONS = 4;
+const MOST = 32;
 /** Of all their contexts. */
 const POSITIONS = 8192;
 
@@ -38,7 +39,9 @@ export async function evaluate(
     examples: readonly TrainingExample[],
     options: EvaluateOptions = {},
 ): Promise<Evaluation> {
-    const { metric = "exact", candidates } = options;
+    const { metric = "exact", candidates, sessions = SESSIONS } = options;
+    if (!Number.isInteger(sessions) || sessions < 1 || sessions > MOST)
+        return refuse(`sessions is a whole number from 1 to ${MOST}`);
     const name = metricName(metric);
     if (!Array.isArray(examples) || examples.length === 0)
         return refuse("no examples");
@@ -67,7 +70,7 @@ export async function evaluate(
                 candidate,
                 examples,
                 await sequences,
-                { ...options, metric },
+                { ...options, metric, sessions },
                 clock,
             ),
         );
@@ -92,7 +95,10 @@ async function examine(
     { name, adapters }: Candidate,
     examples: readonly TrainingExample[],
     sequences: readonly Sequence[],
-    options: EvaluateOptions & { readonly metric: Metric },
+    options: EvaluateOptions & {
+        readonly metric: Metric;
+        readonly sessions: number;
+    },
     clock: Clock,
 ): Promise<CandidateResult> {
     const { metric, signal, generate = {} } = options;
@@ -161,7 +167,8 @@ async function examine(
     };
     const workers = Math.min(
         sequences.length,
-        Math.max(1, Math.min(SESSIONS, Math.floor(POSITIONS / contextLength))),
+        options.sessions,
+        Math.max(1, Math.floor(POSITIONS / contextLength)),
     );
     const ends = await Promise.allSettled(
         Array.from({ length: workers }, work),

@@ -55,6 +55,10 @@ export interface EvaluateOptions {
               "tokens" | "prompt" | "signal" | "onProgress" | "logprobs"
           >
         | undefined;
+    /** That work at the same time, 1 to 32, each with a context of its own;
+     * answers being generated share their passes over the weights. 4, fewer
+     * where their contexts are long. */
+    readonly sessions?: number | undefined;
     readonly signal?: AbortSignal | undefined;
     /** After each example; awaited. */
     readonly onProgress?: ((progress: EvaluateProgress) => unknown) | undefined;

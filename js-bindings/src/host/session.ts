@@ -43,6 +43,8 @@ export interface Outcome {
 
 export class LiveSession implements Session {
     readonly contextLength: number;
+    /** Held: an adapter that nobody holds is taken off and freed. */
+    adapters: readonly AdapterUse[] = [];
     readonly #model: LoadedModelObject;
     readonly #id: number;
     #length = 0;
@@ -122,6 +124,7 @@ export class LiveSession implements Session {
         };
         const { connection } = this.#model;
         await this.#tracked(() => connection.call("setAdapters", args));
+        this.adapters = [...adapters];
     }
 
     async tokens(): Promise<Uint32Array> {

@@ -20,6 +20,16 @@ function windows(losses: readonly number[]): number[] {
     );
 }
 
+/** The least mean of half a window, wherever it stood: a loss that falls at once
+ * and leaps back spoils every window that it is in. */
+function lowest(losses: readonly number[]): number {
+    const half = WINDOW / 2;
+    let least = Infinity;
+    for (let i = half; i <= losses.length; i++)
+        least = Math.min(least, mean(losses.slice(i - half, i)));
+    return least;
+}
+
 /** Whether a window has just ended that is the best so far. */
 export function isGood(losses: readonly number[]): boolean {
     if (losses.length % WINDOW !== 0) return false;
@@ -36,7 +46,7 @@ export function isDiverging(losses: readonly number[]): string {
     const first = mean(losses.slice(0, FEW));
     const few = mean(losses.slice(-FEW));
     if (few > 2 * Math.max(first, NOISE)) return rose(first, few);
-    const best = Math.min(...windows(losses));
+    const best = lowest(losses);
     const last = mean(losses.slice(-WINDOW));
     const isLost = last - best > Math.max(NOISE, (first - best) / 2);
     return losses.length >= 2 * WINDOW && isLost ? rose(best, last) : "";
