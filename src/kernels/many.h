@@ -86,15 +86,14 @@ PIPIT_INLINE void clear(sweep_sums acc) {
         for (int g = 0; g < GROUPS; g++) acc[t][g] = wasm_f32x4_splat(0);
 }
 
-/* u[t][g] += min * d_sum. */
-PIPIT_INLINE void add_min(const v128_t *mins, const float *sums,
+PIPIT_INLINE void add_min(const v128_t *min, const act_panel *x,
                           sweep_sums u) {
     PIPIT_UNROLL
     for (int t = 0; t < TOKENS; t++) {
-        v128_t sum = wasm_v128_load32_splat(sums + t);
+        v128_t sum = wasm_v128_load32_splat(&x->d_sum[t]);
         PIPIT_UNROLL
         for (int g = 0; g < GROUPS; g++)
-            u[t][g] = add_product(u[t][g], mins[g], sum);
+            u[t][g] = add_product(u[t][g], min[g], sum);
     }
 }
 
@@ -104,43 +103,6 @@ PIPIT_INLINE void add_sums(sweep_sums a, sweep_sums acc) {
         PIPIT_UNROLL
         for (int g = 0; g < GROUPS; g++)
             acc[t][g] = wasm_f32x4_add(acc[t][g], a[t][g]);
-}
-
-/* acc[t][g] += (sum of m * (sum of min * d_sum)). */
-PIPIT_INLINE void add_mins(const pipit_tile *tile, const act_panel *x,
-                           sweep_sums acc) {
-    const v128_t *mins = tile->mins, *m = tile->m;
-    sweep_sums all, u;
-    clear(all);
-    if (tile->n_subs == 1) {
-        PIPIT_NO_UNROLL
-        for (uint32_t b = tile->n_blocks; b > 0; b--, mins += GROUPS) {
-            add_min(mins, x->d_sum, all);
-            x = next_panel(x, false);
-        }
-        add_sums(all, acc);
-        return;
-    }
-    for (uint32_t b = 0; b < tile->n_blocks; b += tile->n_subs, m += GROUPS) {
-        clear(u);
-        PIPIT_NO_UNROLL
-        for (uint32_t s = tile->n_subs; s > 0; s--, mins += GROUPS) {
-            if (tile->mins_per_block == 1) {
-                add_min(mins, x->d_sum, u);
-            } else {
-                add_min(mins, x->d_half_sum[0], u);
-                mins += GROUPS;
-                add_min(mins, x->d_half_sum[1], u);
-            }
-            x = next_panel(x, false);
-        }
-        PIPIT_UNROLL
-        for (int t = 0; t < TOKENS; t++)
-            PIPIT_UNROLL
-            for (int g = 0; g < GROUPS; g++)
-                all[t][g] = add_product(all[t][g], m[g], u[t][g]);
-    }
-    add_sums(all, acc);
 }
 
 /* acc[t][g]: the sums without minimums. super: whether blocks share a d. */
@@ -176,6 +138,41 @@ PIPIT_INLINE void sweep_dots(sweep_kind kind, bool super,
     }
 }
 
+/* acc += (sum of min * d_sum), the minimums of small blocks. */
+PIPIT_INLINE void add_small_mins(const v128_t *mins, uint32_t n_blocks,
+                                 const act_panel *x, sweep_sums acc) {
+    const v128_t *end = mins + GROUPS * n_blocks;
+    sweep_sums all;
+    clear(all);
+    PIPIT_NO_UNROLL
+    for (; mins < end; mins += GROUPS) {
+        PIPIT_BUMP(mins);
+        PIPIT_BUMP(x);
+        add_min(mins, x, all);
+        x = next_panel(x, false);
+    }
+    add_sums(all, acc);
+}
+
+PIPIT_INLINE void copy(sweep_sums from, sweep_sums to) {
+    PIPIT_UNROLL
+    for (int t = 0; t < TOKENS; t++)
+        PIPIT_UNROLL
+        for (int g = 0; g < GROUPS; g++) to[t][g] = from[t][g];
+}
+
+/* Sums that have an address would be in memory all the time: only a copy has. */
+PIPIT_INLINE void finish(const pipit_tile *tile, const act_panel *x,
+                         bool is_signed, bool mins_left, sweep_sums acc,
+                         uint32_t n_tokens, uint32_t n_groups, float *y,
+                         size_t y_stride) {
+    sweep_sums out;
+    copy(acc, out);
+    pipit_tile_finish(tile, mins_left ? x->d_sum : NULL,
+                      panel_bytes(is_signed), out, n_tokens, n_groups, y,
+                      y_stride);
+}
+
 /* A panel over the whole tile: y[t][4 g .. 4 g + 3] for g < n_groups. */
 PIPIT_INLINE void sweep(sweep_kind kind, bool super, const pipit_tile *tile,
                         const act_panel *x, uint32_t n_tokens,
@@ -183,13 +180,11 @@ PIPIT_INLINE void sweep(sweep_kind kind, bool super, const pipit_tile *tile,
     sweep_sums acc;
     clear(acc);
     sweep_dots(kind, super, tile, x, acc);
-    if (tile->min_subs > 0) add_mins(tile, x, acc);
-    PIPIT_UNROLL
-    for (uint32_t t = 0; t < TOKENS; t++)
-        PIPIT_UNROLL
-        for (uint32_t g = 0; g < GROUPS; g++)
-            if (g < n_groups && t < n_tokens)
-                wasm_v128_store(y + (size_t)t * y_stride + 4 * g, acc[t][g]);
+    bool small = kind == SWEEP_WHOLE && !super;
+    if (small && tile->min_subs > 0)
+        add_small_mins(tile->mins, tile->n_blocks, x, acc);
+    finish(tile, x, kind == SWEEP_SIGNED, !small && kind != SWEEP_SIGNED, acc,
+           n_tokens, n_groups, y, y_stride);
 }
 
 /* Out of line and once for each kind: what else differs between types went into

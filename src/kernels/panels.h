@@ -32,7 +32,7 @@ PIPIT_INLINE const act_panel *next_panel(const act_panel *x, bool is_signed) {
 
 PIPIT_INLINE void pack_quads(bool is_signed, const act_block *from, int t,
                              act_quad *q) {
-    PIPIT_UNROLL
+    PIPIT_NO_UNROLL
     for (int j = 0; j < 8; j++) {
 #if PIPIT_DOT == PIPIT_DOT_PLAIN
         (void)is_signed;

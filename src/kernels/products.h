@@ -27,7 +27,7 @@
 #define PIPIT_DOT_ADD 2
 
 #define GROUPS PIPIT_TILE_GROUPS
-#define TOKENS 4
+#define TOKENS PIPIT_TILE_TOKENS
 /* As many activations stay in the second cache with a tile. */
 #define PANEL_TOKENS 64
 
@@ -86,14 +86,14 @@
 #define QUAD_FUNCTION_OF(...) QUAD_FUNCTION_FROM(__VA_ARGS__)
 #define QUAD_FUNCTION_FROM(name, code, scales, bits, offset, has_min, subs,  \
                            bytes, scales_at, mins_at, quants_at)             \
-    PIPIT_OUTLINE void name(const pipit_matrix *w, uint32_t g0, uint32_t g1, \
-                            const act_panel *x, uint32_t n_tokens, float *y, \
-                            size_t y_stride) {                               \
+    PIPIT_OUTLINE void name(uint32_t n_blocks, const uint8_t *a,             \
+                            const uint8_t *b, const act_panel *x,            \
+                            sweep_sums out) {                                \
         const vec_form f = {                                                 \
             PIPIT_CODE_##code, PIPIT_SCALES_##scales, bits,  offset,         \
             has_min,           subs,                  bytes, scales_at,      \
             mins_at,           quants_at,             TOKENS};               \
-        quad_rows(&f, w, g0, g1, x, n_tokens, y, y_stride);                  \
+        quad_groups(&f, n_blocks, a, b, x, out);                             \
     }
 VEC_TYPES(ONE_FUNCTION)
 FEW_TYPES(TWO_FUNCTION)
@@ -128,29 +128,25 @@ static void matvec(const pipit_matrix *w, uint32_t g0, uint32_t g1,
         multiply_one(w, g0, g1, x, y);
 }
 
+static quad_function *quad_of(uint32_t type) {
+#define QUAD_CASE(type) \
+    case PIPIT_TYPE_##type: return quad_##type;
+    switch (type) {
+        FEW_TYPES(QUAD_CASE)
+        default: return NULL;
+    }
+}
+
 /* From how many tokens on it pays to unpack tiles, by measurement. */
 static uint32_t least_for_tiles(uint32_t type) {
-    switch (type) {
-#define TILE_CASE(type) case PIPIT_TYPE_##type: return 12;
-        FEW_TYPES(TILE_CASE)
-        case PIPIT_TYPE_NVFP4: return UINT32_MAX;
-        default: return 3;
-    }
+    if (type == PIPIT_TYPE_NVFP4) return UINT32_MAX;
+    return quad_of(type) ? 12 : 3;
 }
 
 /* Those of n_tokens that panels hold, if one with three tokens is worth it. */
 static uint32_t in_panels(uint32_t n_tokens) {
     return n_tokens % TOKENS == TOKENS - 1 ? n_tokens
                                            : n_tokens / TOKENS * TOKENS;
-}
-
-static void multiply_quad(const pipit_matrix *w, uint32_t g0, uint32_t g1,
-                          const act_panel *x, uint32_t n_tokens, float *y,
-                          size_t y_stride) {
-#define QUAD_CASE(type)                                 \
-    case PIPIT_TYPE_##type:                             \
-        quad_##type(w, g0, g1, x, n_tokens, y, y_stride); break;
-    switch (w->type) { FEW_TYPES(QUAD_CASE) }
 }
 
 /* Less than PANEL_TOKENS; some groups at a time: their bytes stay in the
@@ -163,14 +159,15 @@ static void multiply_few(const pipit_matrix *w, uint32_t g0, uint32_t g1,
     panel_form f = {form->offset, false, pipit_is_signed(form->code)};
     uint32_t n_blocks = w->n_cols / 32, n_quads = 0;
     size_t step = n_blocks * panel_bytes(f.is_signed);
-    if (least_for_tiles(w->type) > TOKENS && w->type != PIPIT_TYPE_NVFP4)
-        n_quads = in_panels(n_tokens);
+    quad_function *quad = quad_of(w->type);
+    if (quad) n_quads = in_panels(n_tokens);
     pack_panels(f, x, n_quads, n_blocks, panels);
     for (uint32_t g = g0; g < g1; g += 16) {
         uint32_t end = pipit_min_u32(g + 16, g1), t = 0;
         for (uint8_t *panel = scratch; t < n_quads; t += TOKENS, panel += step)
-            multiply_quad(w, g, end, (act_panel *)(void *)panel, n_quads - t,
-                          y + t * y_stride, y_stride);
+            quad_rows(quad, w, g, end, (act_panel *)(void *)panel, n_quads - t,
+                      y + t * y_stride, y_stride,
+                      scratch + panels_bytes(w->n_cols));
         for (t = n_quads; t < n_tokens;) {
             pipit_acts rest = {.blocks = x->blocks + t * x->block_stride,
                                .block_stride = x->block_stride};

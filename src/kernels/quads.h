@@ -41,8 +41,9 @@ PIPIT_INLINE void quad_columns(const vec_form *f, const uint8_t *const at[GROUPS
                 quad_unpacked(f, phase, wasm_v128_load(a)),
                 quad_unpacked(f, phase, wasm_v128_load(b)),
             };
+            /* From the last: older engines keep one sum less in memory then. */
             PIPIT_UNROLL
-            for (int t = 0; t < TOKENS; t++)
+            for (int t = TOKENS - 1; t >= 0; t--)
                 PIPIT_UNROLL
                 for (int g = 0; g < GROUPS; g++)
                     sums[t][g] = add_quad(kind, sums[t][g], quad, t, v[g]);
@@ -79,34 +80,18 @@ PIPIT_INLINE void quad_dots(const vec_form *f, const uint8_t *const block[GROUPS
     }
 }
 
+/* add_small_mins from the blocks. */
 PIPIT_INLINE void quad_mins(const vec_form *f, uint32_t n_blocks,
-                            const uint8_t *const block[GROUPS],
+                            const uint8_t *a, const uint8_t *b,
                             const act_panel *x, sweep_sums acc) {
-    const uint8_t *a = block[0], *b = block[1];
-    sweep_sums all, u;
+    sweep_sums all;
     clear(all);
-    for (; n_blocks > 0; n_blocks -= f->n_subs) {
-        v128_t m[GROUPS] = {pipit_f16x4(a + 8), pipit_f16x4(b + 8)};
-        if (f->n_subs == 1) {
-            add_min(m, x->d_sum, all);
-            x = next_panel(x, false);
-        } else {
-            clear(u);
-            PIPIT_NO_UNROLL
-            for (uint32_t s = 0; s < f->n_subs; s++) {
-                v128_t mins[GROUPS] = {
-                    pipit_floats_of_u8(a + f->mins_at + 4 * s),
-                    pipit_floats_of_u8(b + f->mins_at + 4 * s)};
-                add_min(mins, x->d_sum, u);
-                x = next_panel(x, false);
-            }
-            PIPIT_UNROLL
-            for (int t = 0; t < TOKENS; t++)
-                PIPIT_UNROLL
-                for (int g = 0; g < GROUPS; g++)
-                    all[t][g] = wasm_f32x4_sub(all[t][g],
-                                               wasm_f32x4_mul(m[g], u[t][g]));
-        }
+    PIPIT_NO_UNROLL
+    for (; n_blocks > 0; n_blocks--) {
+        const v128_t min[GROUPS] = {pipit_f16x4(a + 8), pipit_f16x4(b + 8)};
+        PIPIT_BUMP(x);
+        add_min(min, x, all);
+        x = next_panel(x, false);
         a += f->block_bytes;
         b += f->block_bytes;
     }
@@ -115,8 +100,9 @@ PIPIT_INLINE void quad_mins(const vec_form *f, uint32_t n_blocks,
 
 PIPIT_INLINE void quad_groups(const vec_form *f, uint32_t n_blocks,
                               const uint8_t *a, const uint8_t *b,
-                              const act_panel *x, sweep_sums acc) {
-    const uint8_t *const first[GROUPS] = {a, b};
+                              const act_panel *x, sweep_sums out) {
+    sweep_sums acc;
+    const uint8_t *first_a = a, *first_b = b;
     const act_panel *first_x = x;
     sweep_sums sub;
     clear(acc);
@@ -138,23 +124,32 @@ PIPIT_INLINE void quad_groups(const vec_form *f, uint32_t n_blocks,
         a += f->block_bytes;
         b += f->block_bytes;
     }
-    if (f->has_min) quad_mins(f, n_blocks, first, first_x, acc);
+    if (f->has_min && f->n_subs == 1)
+        quad_mins(f, n_blocks, first_a, first_b, first_x, acc);
+    copy(acc, out);
 }
 
+/* Two row groups: a function for each type. */
+typedef void quad_function(uint32_t n_blocks, const uint8_t *a,
+                           const uint8_t *b, const act_panel *x,
+                           sweep_sums out);
+
 /* n_tokens: 4 at most. */
-PIPIT_INLINE void quad_rows(const vec_form *f, const pipit_matrix *w,
-                            uint32_t g0, uint32_t g1, const act_panel *x,
-                            uint32_t n_tokens, float *y, size_t y_stride) {
+static void quad_rows(quad_function *quad, const pipit_matrix *w, uint32_t g0,
+                      uint32_t g1, const act_panel *x, uint32_t n_tokens,
+                      float *y, size_t y_stride, uint8_t *scratch) {
+    const pipit_form_info *form = pipit_form(w->type);
+    bool mins_left = form->has_min && form->n_subs > 1;
     for (uint32_t g = g0; g < g1; g += GROUPS) {
-        const uint8_t *a = w->groups + g * w->group_bytes, *b = a;
-        sweep_sums acc;
-        if (g + 1 < g1) b += w->group_bytes;
-        quad_groups(f, w->n_cols / 32, a, b, x, acc);
-        PIPIT_UNROLL
-        for (uint32_t t = 0; t < TOKENS; t++)
-            PIPIT_UNROLL
-            for (uint32_t i = 0; i < GROUPS; i++)
-                if (t < n_tokens && g + i < g1)
-                    wasm_v128_store(y + t * y_stride + 4 * (g + i), acc[t][i]);
+        uint32_t n_groups = pipit_min_u32(g1 - g, GROUPS);
+        const uint8_t *a = w->groups + g * w->group_bytes;
+        pipit_tile mins = {0};
+        sweep_sums out;
+        if (mins_left)
+            pipit_tile_unpack_mins(w, g, n_groups, false, scratch, &mins);
+        quad(w->n_cols / 32, a, n_groups > 1 ? a + w->group_bytes : a, x, out);
+        pipit_tile_finish(&mins, mins_left ? x->d_sum : NULL,
+                          panel_bytes(false), out, n_tokens, n_groups,
+                          y + 4 * g, y_stride);
     }
 }
