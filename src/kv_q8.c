@@ -38,14 +38,14 @@ pipit_kv8_head pipit_kv8_head_at(uint8_t *keys, uint8_t *values,
         head_dim, capacity};
 }
 
-/* NaN doesn't count. */
+/* NaN doesn't count, an infinity makes it 0. */
 static float largest(const float *x, uint32_t n) {
     float most = 0;
     for (uint32_t i = 0; i < n; i++) {
         float a = x[i] < 0 ? -x[i] : x[i];
         if (a > most) most = a;
     }
-    return most;
+    return most <= FLT_MAX ? most : 0;
 }
 
 /* Nearest, ties to even; NaN (infinity times 0) becomes 0. */
@@ -82,8 +82,7 @@ static void store_value(const pipit_kv8_head *h, uint32_t slot,
     size_t step = value_group_bytes(h->capacity);
     uint8_t *block = h->values + slot / PIPIT_KV8_BLOCK * BLOCK_BYTES;
     float most = largest(value, h->head_dim), inverse = inverse_of(most);
-    /* Finite: those that must not see it weigh it with 0. */
-    h->scales[slot] = (most > FLT_MAX ? FLT_MAX : most) / 127.0f;
+    h->scales[slot] = most / 127.0f;
     for (uint32_t d = 0; d < h->head_dim; d += 4, block += step) {
         uint8_t *at = block + QUANTS_AT + column / 4 * 16 + column % 4;
         if (column == 0) memcpy(block, ones, sizeof ones);
