@@ -1,45 +1,9 @@
-// An answer as elements: paragraphs and fenced code, and inside of paragraphs
-// `code`, **strong** and marks of passages. Text stays text: no markup of a model is ever parsed.
+// An answer as elements: its blocks, and inside of them `code`, **strong** and
+// marks of passages. Text stays text: no markup of a model is ever parsed.
+import { headingText, listItems, splitBlocks } from "./answer-blocks.js";
 import { button, copyText, element } from "./dom.js";
 
-/**
- * @typedef {object} Block
- * @property {"text" | "code"} kind
- * @property {string} text
- * @property {string} language of code; "" for text
- */
-
-/** @param {string} text @returns {Block[]} */
-export function splitBlocks(text) {
-    /** @type {Block[]} */
-    const blocks = [];
-    /** @type {string[]} */
-    let lines = [];
-    let fence = "";
-    let language = "";
-    const close = () => {
-        const joined = lines.join("\n");
-        if (fence) blocks.push({ kind: "code", text: joined, language });
-        else if (joined.trim())
-            blocks.push({ kind: "text", text: joined.trim(), language: "" });
-        lines = [];
-    };
-    for (const line of text.split("\n")) {
-        const [, marks = "", rest = ""] =
-            /^ {0,3}(`{3,})(.*)$/.exec(line) ?? [];
-        if (fence ? marks.length >= fence.length && !rest.trim() : marks) {
-            close();
-            fence = fence ? "" : marks;
-            language = rest.trim();
-        } else if (!fence && line.trim() === "") {
-            close();
-        } else {
-            lines.push(line);
-        }
-    }
-    close();
-    return blocks;
-}
+/** @typedef {import("./answer-blocks.js").Block} Block */
 
 /** What a mark such as [2] leads to; undefined: it stays text.
  * @typedef {(n: number) => (() => void) | undefined} Cite */
@@ -78,6 +42,41 @@ function codeElement({ text, language }, announce) {
         element("div", { class: "code-bar" }, language || "code", copy),
         element("pre", { tabindex: "0" }, code),
     );
+}
+
+/** Lists in lists by how far the items stand in.
+ * @param {string} text @param {Cite} cite */
+function listElement(text, cite) {
+    const items = listItems(text);
+    /** @type {{ indent: number, list: HTMLElement }[]} from the outer inwards */
+    const open = [];
+    for (const { indent, number, text } of items) {
+        while (open.length > 1 && Number(open.at(-1)?.indent) > indent)
+            open.pop();
+        const inner = open.at(-1);
+        if (!inner || indent > inner.indent + 1) {
+            const list = element(number === null ? "ul" : "ol", {
+                class: "points",
+                ...(inner ? {} : { dir: "auto" }),
+                ...((number ?? 1) !== 1 && { start: String(number) }),
+            });
+            inner?.list.lastElementChild?.append(list);
+            open.push({ indent, list });
+        }
+        const item = element("li", {}, ...inline(text, cite));
+        open.at(-1)?.list.append(item);
+    }
+    return open[0]?.list ?? element("ul");
+}
+
+/** @param {Block} block @param {Cite} cite @param {(words: string) => void} announce */
+function blockElement(block, cite, announce) {
+    const { kind, text } = block;
+    if (kind === "code") return codeElement(block, announce);
+    if (kind === "list") return listElement(text, cite);
+    const isHeading = kind === "heading";
+    const words = inline(isHeading ? headingText(text) : text.trim(), cite);
+    return element(isHeading ? "h2" : "p", { dir: "auto" }, ...words);
 }
 
 /** The elements of one answer, kept in step with its text. */
@@ -119,14 +118,7 @@ export class AnswerText {
             if (code) code.textContent = block.text;
             return;
         }
-        const made =
-            block.kind === "code"
-                ? codeElement(block, this.#announce)
-                : element(
-                      "p",
-                      { dir: "auto" },
-                      ...inline(block.text, this.#cite),
-                  );
+        const made = blockElement(block, this.#cite, this.#announce);
         if (place) place.replaceWith(made);
         else this.box.append(made);
     }

@@ -54,7 +54,8 @@ export class ChatView {
 
     scrollToEnd() {
         this.#follows = true;
-        scrollTo({ top: document.documentElement.scrollHeight });
+        const { scrollHeight } = document.documentElement;
+        scrollTo({ top: this.#list.hasChildNodes() ? scrollHeight : 0 });
     }
 
     #noteScroll() {

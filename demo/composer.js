@@ -115,6 +115,6 @@ export class Composer {
     }
 
     focus() {
-        this.#input.focus();
+        this.#input.focus({ preventScroll: true });
     }
 }

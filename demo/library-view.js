@@ -184,7 +184,9 @@ export class LibraryView {
 
     /** @param {readonly Given[]} given */
     async add(given) {
-        if (this.#working || given.length === 0) return;
+        if (this.#working)
+            return this.#announce("The files before are still being read.");
+        if (given.length === 0) return;
         const wanted = given.filter(({ path }) => looksReadable(path));
         const controller = new AbortController();
         this.#working = controller;

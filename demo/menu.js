@@ -70,7 +70,7 @@ export function openMenu(at, label, choices) {
         at.setAttribute("aria-expanded", "false");
         menu.remove();
     });
-    document.body.append(menu);
+    (at.closest("main, nav, header, dialog") ?? document.body).append(menu);
     menu.showPopover();
     at.setAttribute("aria-expanded", "true");
     place(menu, at);

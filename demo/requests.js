@@ -5,10 +5,14 @@
 /**
  * @typedef {object} SeenRequest
  * @property {string} url
- * @property {"network" | "device"} from
+ * @property {"network" | "device" | "worker"} from  worker: the service worker
+ *     was asked, and says itself where its answer is from
  * @property {"page" | "service worker"} by who counted it
  * @property {number} at   milliseconds since 1970
  */
+
+/** The clocks of a page and of its worker may differ by this. */
+const CLOCKS_MS = 50;
 
 export class Requests {
     /** @type {SeenRequest[]} */
@@ -35,10 +39,10 @@ export class Requests {
     /** @param {PerformanceResourceTiming} entry */
     #note({ name, startTime, transferSize, workerStart, decodedBodySize }) {
         if (!/^https?:/.test(name)) return;
-        // The service worker says itself where its answers are from. What has
-        // a body and took no byte came from the browser's own cache.
+        // What has a body and took no byte came from the browser's own cache.
         const cached = transferSize === 0 && decodedBodySize > 0;
-        const from = workerStart > 0 || cached ? "device" : "network";
+        const near = cached ? "device" : "network";
+        const from = workerStart > 0 ? "worker" : near;
         const at = performance.timeOrigin + startTime;
         this.#add({ url: name, from, at, by: "page" });
     }
@@ -64,11 +68,26 @@ export class Requests {
         return Boolean(navigator.serviceWorker?.controller);
     }
 
+    /** What the service worker said of a request of the page, a moment later.
+     * @param {SeenRequest} request */
+    #source({ url, from, at, by }) {
+        if (by !== "page") return from;
+        // Not every browser says in its list that the worker was asked.
+        const said = this.#seen.find(
+            (one) =>
+                one.by === "service worker" &&
+                one.url === url &&
+                one.at >= at - CLOCKS_MS,
+        );
+        return said?.from ?? (from === "worker" ? "device" : from);
+    }
+
     /** @param {"network" | "device"} from @param {boolean} before */
     #of(from, before) {
         return this.#seen.filter(
             (request) =>
-                request.from === from && request.at < this.#since === before,
+                request.at < this.#since === before &&
+                this.#source(request) === from,
         );
     }
 
@@ -77,20 +96,31 @@ export class Requests {
         return this.#of("network", false);
     }
 
-    /** Answered on this device, since then. */
+    /** How many were answered on this device since then. */
     get answeredHere() {
-        return this.#of("device", false);
+        return seenByEither(this.#of("device", false));
     }
 
-    /** To a network, before that: the page and its model. */
+    /** How many went to a network before that: the page and its model. */
     get before() {
-        return this.#of("network", true);
+        return seenByEither(this.#of("network", true));
     }
 
     /** How many each of the two saw to a network since then. */
     get counts() {
-        const by = (/** @type {string} */ who) =>
-            this.sent.filter((request) => request.by === who).length;
-        return { page: by("page"), serviceWorker: by("service worker") };
+        return countBy(this.sent);
     }
+}
+
+/** @param {SeenRequest[]} requests */
+function countBy(requests) {
+    const of = (/** @type {string} */ who) =>
+        requests.filter(({ by }) => by === who).length;
+    return { page: of("page"), serviceWorker: of("service worker") };
+}
+
+/** Both see what the page itself sends. @param {SeenRequest[]} requests */
+function seenByEither(requests) {
+    const { page, serviceWorker } = countBy(requests);
+    return Math.max(page, serviceWorker);
 }

@@ -1,5 +1,6 @@
-// The demo's server, of Node's own modules: the page, the package under /pipit/,
-// libraries under /vendor/ and the models already pulled under /models/. Nothing else need be reachable.
+// The demo's server, of Node's own modules: the pages, the package under /pipit/,
+// libraries under /vendor/ and the models already pulled under /models/.
+// Nothing else need be reachable.
 //
 //   npm run demo -- [--port N] [--host NAME] [--no-isolation] [--models FOLDER]
 //   npm run demo -- --export FOLDER
@@ -12,6 +13,7 @@ import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { apiFolder, apiPolicy, buildApi, hasApi } from "./api.mjs";
+import { composePage } from "./pages.mjs";
 import { exportSite, serviceWorker, vendored } from "./shell.mjs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
@@ -40,7 +42,7 @@ const contentTypes = {
     ".txt": "text/plain; charset=utf-8",
 };
 
-/* The same policy stands in index.html, but for what only a header may say. A
+/* The same policy stands in the pages, but for what only a header may say. A
  * worker has the policy it was served with, so it goes with every answer.
  * connect-src: a model may be fetched from an address that the user types. */
 const POLICY = [
@@ -119,7 +121,8 @@ async function findFile(pathname, { page, pipit, models }) {
         const facts = await stat(file);
         // A link in the cache may lead anywhere: the user put it there.
         const inside = mounted === models || file.startsWith(folder + sep);
-        return facts.isFile() && inside ? { file, facts } : undefined;
+        const isPage = !mounted && kind === ".html";
+        return facts.isFile() && inside ? { file, facts, isPage } : undefined;
     } catch {
         return undefined;
     }
@@ -131,7 +134,7 @@ async function findVendored([first = "", ...rest]) {
     if (!found || rest.length > 1) return undefined;
     const file = join(found[1], ...rest);
     const facts = await stat(file).catch(() => undefined);
-    return facts?.isFile() ? { file, facts } : undefined;
+    return facts?.isFile() ? { file, facts, isPage: false } : undefined;
 }
 
 /**
@@ -239,6 +242,10 @@ async function answer(request, response, folders) {
     if (pathname.startsWith("/api/"))
         response.setHeader("Content-Security-Policy", apiPolicy);
     const found = await findFile(pathname, folders);
+    if (found?.isPage) {
+        response.setHeader("Content-Type", contentTypes[".html"] ?? "");
+        return void response.end(await composePage(found.file));
+    }
     if (found) return sendFile(request, response, found);
     return sendText(response, 404, "there is no such file");
 }

@@ -5,6 +5,7 @@ import { cp, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { apiFolder, hasApi } from "./api.mjs";
+import { composePage } from "./pages.mjs";
 
 /** @typedef {{ page: string, pipit: string }} Sources */
 
@@ -83,7 +84,8 @@ export async function describeShell(sources) {
     for (const [name, path] of Object.entries(vendored))
         if (name !== "cmaps") hash.update(name).update(await readFile(path));
     const files = [
-        ...page.filter((name) => name !== "index.html"),
+        // The parts are in the pages.
+        ...page.filter((name) => !/^(index\.html$|parts\/)/.test(name)),
         ...pipit.map((name) => `pipit/${name}`),
         ...vendoredInShell,
     ];
@@ -116,8 +118,11 @@ export async function exportSite(sources, folder) {
             first === "pipit"
                 ? join(sources.pipit, ...rest)
                 : join(sources.page, file);
-        await mkdir(dirname(join(folder, file)), { recursive: true });
-        await cp(from, join(folder, file));
+        const to = join(folder, file);
+        await mkdir(dirname(to), { recursive: true });
+        if (file.endsWith(".html"))
+            await writeFile(to, await composePage(from));
+        else await cp(from, to);
     }
     await mkdir(join(folder, "models"), { recursive: true });
     const manifest = JSON.parse(await readFile(sources.manifest, "utf8"));

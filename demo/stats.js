@@ -24,8 +24,9 @@ export class Stats {
     #prompt = byId("stat-prompt");
     #answer = byId("stat-answer");
     #samples = new Samples();
-    #requests = new Requests(() => this.#showRequestsSoon());
     #willShow = false;
+    // Last: WebKit tells it what is there at once.
+    #requests = new Requests(() => this.#showRequestsSoon());
 
     constructor() {
         const more = /** @type {HTMLDetailsElement} */ (byId("stats-more"));
@@ -181,7 +182,6 @@ export class Stats {
         this.#willShow = false;
         const { sent, answeredHere, before, counts, since, countsWorkers } =
             this.#requests;
-        // Both see what the page itself sends.
         const n = Math.max(counts.page, counts.serviceWorker);
         const line = byId("evidence-line");
         line.textContent = `${n} request${n === 1 ? "" : "s"} since load`;
@@ -202,9 +202,10 @@ export class Stats {
             element(
                 "p",
                 {},
-                `Before that ${before.length} were sent, for the page and the ` +
-                    `model. ${answeredHere.length} since then were answered ` +
-                    "on this device.",
+                `Before that ${before} were sent, for the page and the ` +
+                    `model. ${answeredHere} since then were answered ` +
+                    "on this device. Not among them: the browser itself " +
+                    "looks now and then for a newer version of this page.",
             ),
         ];
         const list = sent

@@ -18,16 +18,35 @@
 
     document.addEventListener("DOMContentLoaded", () => {
         const button = document.getElementById("theme");
+        /** @type {NodeListOf<HTMLInputElement>} of the settings */
+        const choices = document.querySelectorAll('[name="colours"]');
         const show = () => {
             button?.setAttribute("aria-pressed", String(isDark()));
+            for (const choice of choices)
+                choice.checked =
+                    choice.value === (root.dataset.theme ?? "system");
+            // What a phone paints around the page.
+            const { backgroundColor } = getComputedStyle(document.body);
+            for (const meta of document.querySelectorAll(
+                'meta[name="theme-color"]',
+            ))
+                meta.setAttribute("content", backgroundColor);
         };
-        button?.addEventListener("click", () => {
-            root.dataset.theme = isDark() ? "light" : "dark";
+        /** @param {string} wanted */
+        const choose = (wanted) => {
+            if (wanted === "system") delete root.dataset.theme;
+            else root.dataset.theme = wanted;
             try {
-                localStorage.setItem(key, root.dataset.theme);
+                if (wanted === "system") localStorage.removeItem(key);
+                else localStorage.setItem(key, wanted);
             } catch {}
             show();
-        });
+        };
+        button?.addEventListener("click", () =>
+            choose(isDark() ? "light" : "dark"),
+        );
+        for (const choice of choices)
+            choice.addEventListener("change", () => choose(choice.value));
         system.addEventListener("change", show);
         show();
     });

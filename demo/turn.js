@@ -1,7 +1,7 @@
 // A question and its answer on the screen.
 import { AnswerText } from "./answer.js";
 import { button, copyText, element, icon } from "./dom.js";
-import { formatDuration, formatRate } from "./format.js";
+import { formatCount, formatDuration, formatRate } from "./format.js";
 
 /** @typedef {import("./chat-file.js").TurnRecord} TurnRecord */
 
@@ -24,12 +24,17 @@ const endings = {
 
 /** @param {import("./chat-file.js").Figures} figures */
 function figuresLine({ completionTokens, rate, firstMs }) {
-    if (completionTokens === 0) return "";
-    return [
-        `${completionTokens} token${completionTokens === 1 ? "" : "s"}`,
+    if (completionTokens === 0) return undefined;
+    const parts = [
+        `${formatCount(completionTokens)} token${completionTokens === 1 ? "" : "s"}`,
         ...(rate > 0 ? [`${formatRate(rate)} tokens/s`] : []),
         `first after ${formatDuration(firstMs)}`,
-    ].join(" · ");
+    ];
+    const line = element("span", { class: "figures-line" });
+    parts.forEach((part, i) =>
+        line.append(i ? " · " : "", element("span", {}, part)),
+    );
+    return line;
 }
 
 /** @param {string} who @param {string} kind @param {Node[]} parts */
@@ -191,9 +196,8 @@ export class Turn {
         if (note) this.#foot.append(element("p", { class: "ended" }, note));
         const actions = element("div", { class: "turn-actions" });
         if (answer) actions.append(...this.#actions(answer));
-        const line = figures && ended !== "before" ? figuresLine(figures) : "";
-        if (line)
-            actions.append(element("span", { class: "figures-line" }, line));
+        const line = figures && ended !== "before" && figuresLine(figures);
+        if (line) actions.append(line);
         this.#foot.append(actions);
         return note;
     }

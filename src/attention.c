@@ -43,6 +43,19 @@ static void place_head(const pipit_pass *p, const pipit_layer *l,
         p->kernels->rms_norm(head, norm, h->head_dim, h->norm_eps, head);
 }
 
+/* Queries and keys meet turned by the same matrix, which spreads a few large
+ * elements over all: then 8 bits lose less, and dots stay as they are but for a
+ * factor. (Ashkboos et al., QuaRot, 2024.) */
+static uint32_t spread_size(uint32_t head_dim) {
+    return head_dim & -head_dim; /* the largest power of two it can be cut into */
+}
+
+static void spread(const pipit_pass *p, float *x, uint32_t n_heads) {
+    uint32_t dim = p->model->h.head_dim, size = spread_size(dim);
+    for (uint32_t i = 0; i < n_heads * dim; i += size)
+        p->kernels->hadamard(x + i, size);
+}
+
 static void place_item(const pipit_pass *p, uint32_t layer, uint32_t token,
                        uint32_t kv_head) {
     const pipit_hparams *h = &p->model->h;
@@ -65,6 +78,7 @@ static void place_item(const pipit_pass *p, uint32_t layer, uint32_t token,
     uint32_t slot = pipit_kv_slot(cache, p->rows[token].pos);
     if (kv->type == PIPIT_KV_Q8) {
         pipit_kv8_head head = pipit_kv8_head_of(kv, cache, kv_head);
+        spread(p, rows.k, 1);
         pipit_kv8_store(&head, slot, rows.k, rows.v);
         return;
     }
@@ -263,8 +277,9 @@ static void score_q8(const attn_work *w) {
         pipit_kv8_head_of(w->own->kv, w->cache, w->item->kv_head);
     attn_slots slots[2];
     uint32_t n_slots = slots_of(w, slots);
-    for (uint32_t i = 0; i < w->n_rows * dim; i++)
-        w->thread->q[i] *= w->pass->model->h.attn_scale;
+    float scale = w->pass->model->h.attn_scale / (float)spread_size(dim);
+    for (uint32_t i = 0; i < w->n_rows * dim; i++) w->thread->q[i] *= scale;
+    spread(w->pass, w->thread->q, w->n_rows);
     for (uint32_t r = 0; r < w->n_rows; r++)
         quantize_row(w, r, w->thread->q + r * dim, dim);
     for (uint32_t i = 0, at = 0; i < n_slots; at += slots[i++].n) {
@@ -274,29 +289,54 @@ static void score_q8(const attn_work *w) {
     }
 }
 
+/* A run in which one weight is a larger part of all: 8 bits lose its neighbours,
+ * unless what they leave is mixed too. */
+#define LARGE_PART (1.0f / 16)
+
+/* out += values . weights, as they stand quantized. */
+static void mix_blocks(const attn_work *w, const pipit_matrix *values) {
+    multiply(w, values, w->thread->part, values->n_rows);
+    w->pass->kernels->add(w->thread->out, w->thread->part,
+                          (size_t)w->n_rows * values->n_rows);
+}
+
 /* Positions [at, at + n) of those that are seen: no more than a run. */
 static void mix_run(const attn_work *w, const pipit_kv8_head *head,
-                    uint32_t at, uint32_t n) {
+                    uint32_t at, uint32_t n, const float *sums) {
+    const pipit_kernels *k = w->pass->kernels;
     uint32_t slot = pipit_kv_slot(w->cache, w->first + at);
     pipit_matrix values = pipit_kv8_values(head, slot, n);
-    for (uint32_t r = 0; r < w->n_rows; r++) {
-        float *row = w->thread->scores + r * w->own->score_stride + at;
-        w->pass->kernels->mul(row, head->scales + slot, n);
+    bool large[PIPIT_ATTN_ROWS], any = false;
+    float *row = w->thread->scores + at;
+    for (uint32_t r = 0; r < w->n_rows; r++, row += w->own->score_stride) {
+        float most = k->weigh(row, head->scales + slot, n);
+        large[r] = most > LARGE_PART * sums[r];
+        any |= large[r];
         for (uint32_t i = n; i < values.n_cols; i++) row[i] = 0;
         quantize_row(w, r, row, values.n_cols);
     }
-    multiply(w, &values, w->thread->part, head->head_dim);
-    w->pass->kernels->add(w->thread->out, w->thread->part,
-                          (size_t)w->n_rows * head->head_dim);
+    mix_blocks(w, &values);
+    if (!any) return;
+    row = w->thread->scores + at;
+    for (uint32_t r = 0; r < w->n_rows; r++, row += w->own->score_stride) {
+        uint8_t *blocks =
+            w->thread->attn_blocks + r * w->own->attn_block_stride;
+        if (large[r])
+            k->residue(row, values.n_cols, blocks);
+        else
+            memset(row, 0, values.n_cols * sizeof *row);
+        quantize_row(w, r, row, values.n_cols);
+    }
+    mix_blocks(w, &values);
 }
 
-static void mix_q8(const attn_work *w) {
+static void mix_q8(const attn_work *w, const float *sums) {
     pipit_kv8_head head =
         pipit_kv8_head_of(w->own->kv, w->cache, w->item->kv_head);
     for (uint32_t at = 0, n; at < w->n; at += n) {
         uint32_t left = PIPIT_KV_RUN - (w->first + at) % PIPIT_KV_RUN;
         n = pipit_min_u32(left, w->n - at);
-        mix_run(w, &head, at, n);
+        mix_run(w, &head, at, n, sums);
     }
 }
 
@@ -326,7 +366,7 @@ static void attend_item(const pipit_pass *p, uint32_t layer,
     weigh(&w, sums);
     memset(w.thread->out, 0, n_out * sizeof(float));
     if (q8)
-        mix_q8(&w);
+        mix_q8(&w, sums);
     else
         mix_floats(&w);
     for (uint32_t r = 0; r < w.n_rows; r++) store_row(&w, r, sums[r]);

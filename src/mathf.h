@@ -4,6 +4,8 @@
 #ifndef PIPIT_MATHF_H
 #define PIPIT_MATHF_H
 
+/* For x <= 0, in half of the steps: error < 2.5 ulp; 0 below -87 and for NaN. */
+float pipit_expf_below_0(float x);
 float pipit_expf(float x);  /* error < 2 ulp; 0 below -103, inf above 88.73 */
 float pipit_tanhf(float x);
 double pipit_exp(double x);

@@ -101,6 +101,13 @@ function ctestFailures(output) {
     return bad.length > 0 ? bad.join("") : output;
 }
 
+/** A file that hangs is named, not waited for. Node 20.11 and newer can. */
+const timeLimit = () => {
+    const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+    const can = major > 20 || (major === 20 && minor >= 11);
+    return can ? ["--test-timeout=900000"] : [];
+};
+
 /**
  * Runs the *.test.mjs of a folder under node:test, one file at a time: several
  * of them load models.
@@ -126,7 +133,7 @@ async function nodeTests(folder) {
     fs.rmSync(report, { force: true });
     const { code, output } = await show(process.execPath, [
         "--test",
-        "--test-concurrency=1",
+        ...["--test-concurrency=1", ...timeLimit()],
         ...["--test-reporter=spec", "--test-reporter-destination=stdout"],
         ...["--test-reporter=tap", `--test-reporter-destination=${report}`],
         ...files.sort().map((name) => path.join(folder, name)),
@@ -174,6 +181,9 @@ async function wantPackage(present, name) {
     }
 }
 
+const onPath = (/** @type {string} */ name) =>
+    spawnSync("sh", ["-c", `command -v ${name}`]).status === 0;
+
 const findChromium = () =>
     process.env.CHROMIUM ??
     ["chromium", "chromium-browser", "google-chrome"].find(
@@ -189,6 +199,13 @@ async function browserTests() {
     for (const name of /** @type {const} */ (["firefox", "webkit"]))
         for (const wanted of debianPackages[name])
             await wantPackage(found[name] !== undefined, wanted);
+    // Voices, and a screen for the browser that reads aloud.
+    for (const [program, name] of [
+        ["Xvfb", "xvfb"],
+        ["speech-dispatcher", "speech-dispatcher-espeak-ng"],
+        ["espeak-ng", "espeak-ng"],
+    ])
+        await wantPackage(onPath(program), name);
     if (findChromium() !== undefined) return nodeTests("tests/browser");
     const message = "no Chromium: set CHROMIUM to its path";
     console.log(message);

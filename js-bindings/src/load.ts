@@ -1,4 +1,5 @@
 /* load.ts — from a source to a model or a tokenizer in a worker of its own. */
+import { canShareMemory } from "#platform";
 import { isThreaded } from "./engine/instance.js";
 import { PipitError } from "./errors.js";
 import { aborted, Connection, throwIfAborted } from "./host/connection.js";
@@ -24,12 +25,16 @@ interface Started {
     readonly threads: number;
 }
 
-/** The connection is there before the first message, for it may be a death. */
-async function open(options: GroupOptions): Promise<Started> {
+/** The connection is there before the first message, for it may be a death.
+ * Workers start while the module is fetched and compiled. */
+async function open(
+    module: Promise<WebAssembly.Module>,
+    options: GroupOptions,
+): Promise<Started> {
     const group = new WorkerGroup(options);
     const connection = new Connection(group);
     try {
-        group.start();
+        group.start(await module);
         return { connection, threads: options.threads };
     } catch (cause) {
         await group.end();
@@ -43,14 +48,21 @@ async function startWorkers(
     options: SourceOptions,
 ): Promise<Started> {
     const { wasm, workerUrl, training = false } = options;
-    const module = await getModule(wasm, training);
-    const wanted = isThreaded(module) ? threads : 1;
+    const start = (module: Promise<WebAssembly.Module>, shared: boolean) =>
+        open(module, { shared, threads: shared ? threads : 1, workerUrl });
+    if (wasm) {
+        const module = getModule(wasm);
+        return start(module, isThreaded(await module));
+    }
+    const shared = canShareMemory();
+    const module = packageModule(chooseModule(shared, training));
+    module.catch(() => {}); // told when it is awaited
     try {
-        return await open({ module, threads: wanted, workerUrl });
+        return await start(module, shared);
     } catch (cause) {
-        if (!isThreaded(module) || wasm) throw cause;
-        const plain = await packageModule(chooseModule(false, training));
-        return open({ module: plain, threads: 1, workerUrl });
+        if (!shared) throw cause;
+        await module; // without which the other would fail too
+        return start(packageModule(chooseModule(false, training)), false);
     }
 }
 

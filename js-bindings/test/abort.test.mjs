@@ -12,9 +12,7 @@ import {
     someTokens,
     tinyModel,
 } from "./support.mjs";
-
-/** The machine may be busy with other things. */
-const LIMIT_MS = 100 * Number(process.env.PIPIT_TEST_SLACK ?? 10);
+import { stopLimit } from "../../tests/tools/patience.mjs";
 
 /**
  * Aborts after some time; the error must come soon after and bear the reason.
@@ -31,7 +29,7 @@ async function abortAfter(afterMs, work) {
     const error = await running;
     const ms = performance.now() - abortedAt;
     assert.equal(error.cause, reason);
-    assert.ok(ms < LIMIT_MS, `ended after ${ms.toFixed()} ms`);
+    assert.ok(ms < stopLimit(), `ended after ${ms.toFixed()} ms`);
 }
 
 const never = () => new Promise(() => {});

@@ -1,7 +1,7 @@
 // `pipit/models` in Node: what pull, has, list, import and remove do to the cache
 // folder, and every way in which a server can be wrong.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as os from "node:os";
@@ -263,6 +263,32 @@ test("a model in several files is one model", async () => {
     assert.deepEqual(await models.list(), [stored]);
     await models.remove(first);
     assert.deepEqual(await models.list(), []);
+});
+
+test("the folder is PIPIT_CACHE's, else XDG's, else one at home", () => {
+    const file = path.join(work, "placed.gguf");
+    fs.writeFileSync(file, body);
+    const code =
+        'import { models } from "pipit/models";' +
+        "await models.import(process.argv[1]);" +
+        "console.log(await models.persist(), (await models.usage()).kind)";
+    const place = (/** @type {string} */ name) => path.join(work, name);
+    const [own, xdg, home] = [place("own"), place("xdg"), place("home")];
+    for (const [env, folder] of /** @type {const} */ ([
+        [{ PIPIT_CACHE: own, XDG_CACHE_HOME: xdg, HOME: home }, own],
+        [{ XDG_CACHE_HOME: xdg, HOME: home }, path.join(xdg, "pipit")],
+        [{ HOME: home }, path.join(home, ".cache/pipit")],
+    ])) {
+        const words = ["--input-type=module", "-e", code, file];
+        const text = execFileSync(process.execPath, words, {
+            cwd: new URL("..", import.meta.url),
+            env,
+            encoding: "utf8",
+        });
+        assert.equal(text, "true folder\n");
+        const stored = path.join(folder, "models/placed.gguf");
+        assert.ok(body.equals(fs.readFileSync(stored)), stored);
+    }
 });
 
 test("bad sources are named", async () => {

@@ -115,6 +115,28 @@ static void quantize(const float *x, size_t n, uint8_t *blocks) {
     for (size_t b = 0; b < n / 32; b++) quantize_block(x + 32 * b, out + b);
 }
 
+/* Quants i to i + 3 of a block. */
+PIPIT_INLINE v128_t quants_at(const act_block *block, int i) {
+#if PIPIT_DOT == PIPIT_DOT_PLAIN
+    v128_t q = wasm_i32x4_load16x4(block->q + i);
+    return wasm_i32x4_shuffle(q, q, 0, 2, 1, 3);
+#else
+    v128_t q = wasm_v128_load32_zero(block->q + i);
+    return wasm_i32x4_extend_low_i16x8(wasm_i16x8_extend_low_i8x16(q));
+#endif
+}
+
+static void residue(float *x, size_t n, const uint8_t *blocks) {
+    const act_block *block = (const act_block *)(const void *)blocks;
+    for (size_t b = 0; b < n / 32; b++, block++)
+        for (int i = 0; i < 32; i += 4, x += 4) {
+            v128_t q = wasm_f32x4_convert_i32x4(quants_at(block, i));
+            v128_t d = wasm_v128_load32_splat(&block->d);
+            wasm_v128_store(
+                x, wasm_f32x4_sub(wasm_v128_load(x), wasm_f32x4_mul(d, q)));
+        }
+}
+
 /* ---- integer sums -------------------------------------------------------- */
 
 /* The activations that meet vector j: four columns, or each two of them. */

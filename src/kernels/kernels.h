@@ -56,6 +56,8 @@ typedef struct pipit_kernels {
      * d = amax / 127 and what else the implementation keeps. */
     size_t act_block_bytes;
     void (*quantize)(const float *x, size_t n, uint8_t *blocks);
+    /* x -= what its blocks stand for, element by element: x - d * q. */
+    void (*residue)(float *x, size_t n, const uint8_t *blocks);
 
     /* y[4 g .. 4 g + 3] for groups g0 <= g < g1; y is (rows rounded up to 4). */
     void (*matvec)(const pipit_matrix *w, uint32_t g0, uint32_t g1,
@@ -79,7 +81,11 @@ typedef struct pipit_kernels {
     void (*rms_norm)(const float *x, const float *w, size_t n, float eps,
                      float *y);
     void (*add)(float *x, const float *y, size_t n);     /* x += y */
-    void (*mul)(float *x, const float *y, size_t n);     /* x *= y */
+    float (*weigh)(float *x, const float *y, size_t n);  /* x *= y; returns the
+                                                largest x >= 0 there was */
+    /* Hadamard's transform, not normalized, of n = 2^k >= 4 elements: for h = 1,
+     * 2, 4 … < n every two that are h apart become a + b and a - b. */
+    void (*hadamard)(float *x, size_t n);
     /* gate = act(gate) * up */
     void (*silu_mul)(float *gate, const float *up, size_t n);
     void (*gelu_mul)(float *gate, const float *up, size_t n); /* tanh form */
@@ -91,7 +97,7 @@ typedef struct pipit_kernels {
     void (*attn_scores)(const float *q, uint32_t n_heads, float scale,
                         const pipit_kv_span *kv, float *scores,
                         size_t score_stride);
-    /* In place: s[i] = exp(s[i] - max), returns the lane sum of them. */
+    /* In place: s[i] = pipit_expf_below_0(s[i] - max), returns the lane sum. */
     float (*softmax)(float *s, size_t n);
     /* out[h][d] += sum over p in order of p[h][p] * value[p][d];
      * out: (n_heads, head_dim) dense. */

@@ -195,6 +195,32 @@ static void pack_scales(uint32_t type, const pipit_form_info *form,
 
 /* ---- rows ---------------------------------------------------------------- */
 
+/* Four words of four rows, those of a row `stride` bytes apart: 4 x 4 words
+ * transposed, which compilers make vectors of. */
+static inline void transpose(const uint8_t *rows, size_t stride, uint8_t *to) {
+    uint32_t w[4][4], t[4][4];
+    for (uint32_t r = 0; r < 4; r++) memcpy(w[r], rows + r * stride, 16);
+    for (uint32_t i = 0; i < 4; i++)
+        for (uint32_t r = 0; r < 4; r++) t[i][r] = w[r][i];
+    memcpy(to, t, sizeof t);
+}
+
+/* Four rows of the types that most weights have: f16s, then words as they are.
+ * head: bytes of the f16s. */
+static void pack_plain(uint32_t head, uint32_t n_words, const uint8_t *rows,
+                       uint32_t n_blocks, uint8_t *group) {
+    const uint32_t file_bytes = head + 4 * n_words;
+    const size_t row_bytes = (size_t)n_blocks * file_bytes;
+    for (uint32_t b = 0; b < n_blocks; b++) {
+        for (uint32_t h = 0; h < head; h += 2, group += 8)
+            for (uint32_t r = 0; r < 4; r++)
+                memcpy(group + 2 * r, rows + r * row_bytes + h, 2);
+        for (uint32_t i = 0; i < n_words; i += 4, group += 64)
+            transpose(rows + head + 4 * i, row_bytes, group);
+        rows += file_bytes;
+    }
+}
+
 static void store_words(const uint32_t *words, uint32_t n, uint8_t *to) {
     for (uint32_t i = 0; i < n; i++) memcpy(to + 16 * i, words + i, 4);
 }
@@ -239,9 +265,15 @@ static void pack_quants(uint32_t type, const pipit_form_info *form,
 void pipit_layout_pack(uint32_t type, uint32_t n_cols, const uint8_t *rows,
                        uint32_t n_rows, uint8_t *group) {
     const pipit_form_info *form = pipit_form(type);
-    size_t row_bytes = (size_t)n_cols / form->block_cols * form->file_bytes;
-    if (n_rows < PIPIT_GROUP_ROWS)
-        memset(group, 0, (size_t)n_cols / form->block_cols * form->block_bytes);
+    const uint32_t n_blocks = n_cols / form->block_cols;
+    size_t row_bytes = (size_t)n_blocks * form->file_bytes;
+    if (n_rows < PIPIT_GROUP_ROWS) {
+        memset(group, 0, (size_t)n_blocks * form->block_bytes);
+    } else if (type == PIPIT_TYPE_Q4_0 || type == PIPIT_TYPE_Q4_1 ||
+               type == PIPIT_TYPE_Q8_0 || type == PIPIT_TYPE_IQ4_NL) {
+        pack_plain(form->has_min ? 4 : 2, form->bits, rows, n_blocks, group);
+        return;
+    }
     for (uint32_t r = 0; r < n_rows; r++, rows += row_bytes)
         if (type == PIPIT_TYPE_F32)
             pack_f32(rows, n_cols, r, group);

@@ -208,13 +208,15 @@ static void matmul(const pipit_matrix *w, uint32_t g0, uint32_t g1,
         .name = label,                                \
         .act_block_bytes = sizeof(act_block),         \
         .quantize = quantize,                         \
+        .residue = residue,                           \
         .matvec = matvec,                             \
         .matmul_scratch_bytes = matmul_scratch_bytes, \
         .matmul = matmul,                             \
         .accumulate = pipit_simd128_accumulate,       \
         .rms_norm = pipit_simd128_rms_norm,           \
         .add = pipit_simd128_add,                     \
-        .mul = pipit_simd128_mul,                     \
+        .weigh = pipit_simd128_weigh,                 \
+        .hadamard = pipit_simd128_hadamard,           \
         .silu_mul = pipit_simd128_silu_mul,           \
         .gelu_mul = pipit_simd128_gelu_mul,           \
         .attn_scores = pipit_simd128_attn_scores,     \

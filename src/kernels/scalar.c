@@ -43,6 +43,14 @@ static void quantize(const float *x, size_t n, uint8_t *blocks) {
     }
 }
 
+static void residue(float *x, size_t n, const uint8_t *blocks) {
+    for (size_t i = 0; i < n; i++) {
+        act_block block;
+        memcpy(&block, blocks + i / 32 * sizeof block, sizeof block);
+        x[i] -= block.d * (float)block.q[i % 32];
+    }
+}
+
 /* One block of 32: its integer dots by halves, and what they are worth before
  * the scales that the whole super-block shares. */
 static void dot_block(const pipit_form_factors *f, const int8_t *q,
@@ -157,8 +165,23 @@ void pipit_scalar_add(float *x, const float *y, size_t n) {
     for (size_t i = 0; i < n; i++) x[i] += y[i];
 }
 
-static void mul(float *x, const float *y, size_t n) {
-    for (size_t i = 0; i < n; i++) x[i] *= y[i];
+static float weigh(float *x, const float *y, size_t n) {
+    float most = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (x[i] > most) most = x[i];
+        x[i] *= y[i];
+    }
+    return most;
+}
+
+static void hadamard(float *x, size_t n) {
+    for (size_t h = 1; h < n; h *= 2)
+        for (size_t i = 0; i < n; i++) {
+            if (i & h) continue;
+            float a = x[i], b = x[i + h];
+            x[i] = a + b;
+            x[i + h] = a - b;
+        }
 }
 
 void pipit_scalar_silu_mul(float *gate, const float *up, size_t n) {
@@ -202,7 +225,7 @@ float pipit_scalar_softmax(float *s, size_t n) {
     for (size_t i = 0; i < n; i++)
         if (s[i] > max) max = s[i];
     for (size_t i = 0; i < n; i++) {
-        s[i] = pipit_expf(s[i] - max);
+        s[i] = pipit_expf_below_0(s[i] - max);
         sums[i % 4] += s[i];
     }
     return (sums[0] + sums[1]) + (sums[2] + sums[3]);
@@ -241,13 +264,15 @@ const pipit_kernels pipit_kernels_scalar = {
     .name = "scalar",
     .act_block_bytes = sizeof(act_block),
     .quantize = quantize,
+    .residue = residue,
     .matvec = matvec,
     .matmul_scratch_bytes = matmul_scratch_bytes,
     .matmul = matmul,
     .accumulate = accumulate,
     .rms_norm = pipit_scalar_rms_norm,
     .add = pipit_scalar_add,
-    .mul = mul,
+    .weigh = weigh,
+    .hadamard = hadamard,
     .silu_mul = pipit_scalar_silu_mul,
     .gelu_mul = pipit_scalar_gelu_mul,
     .attn_scores = pipit_scalar_attn_scores,

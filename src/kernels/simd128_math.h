@@ -38,6 +38,25 @@ PIPIT_INLINE v128_t pipit_exp_4(v128_t x) {
     return wasm_v128_bitselect(x, p, nan);
 }
 
+/* pipit_expf_below_0, four at a time. */
+PIPIT_INLINE v128_t pipit_exp_below_0_4(v128_t x) {
+    const v128_t magic = wasm_f32x4_splat(12582912.0f);
+    static const float c[3] = {4.189034e-2f, 0.16667116f, 0.4999923f};
+    v128_t shifted = wasm_f32x4_add(
+        wasm_f32x4_mul(x, wasm_f32x4_splat(1.44269504088896341f)), magic);
+    v128_t n = wasm_f32x4_sub(shifted, magic);
+    v128_t r =
+        wasm_f32x4_sub(x, wasm_f32x4_mul(n, wasm_f32x4_splat(0.693359375f)));
+    r = wasm_f32x4_sub(r, wasm_f32x4_mul(n, wasm_f32x4_splat(-2.12194440e-4f)));
+    v128_t p = wasm_f32x4_splat(8.31251e-3f);
+    for (int i = 0; i < 3; i++)
+        p = wasm_f32x4_add(wasm_f32x4_mul(p, r), wasm_f32x4_splat(c[i]));
+    p = wasm_f32x4_add(wasm_f32x4_mul(p, wasm_f32x4_mul(r, r)), r);
+    p = wasm_f32x4_add(p, wasm_f32x4_splat(1.0f));
+    p = wasm_i32x4_add(p, wasm_i32x4_shl(shifted, 23));
+    return wasm_v128_and(p, wasm_f32x4_gt(x, wasm_f32x4_splat(-87.0f)));
+}
+
 /* pipit_tanhf, four at a time. */
 PIPIT_INLINE v128_t pipit_tanh_4(v128_t x) {
     static const float c[4] = {2.06390887954e-2f, -5.37397155531e-2f,

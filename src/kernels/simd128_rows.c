@@ -54,12 +54,45 @@ void pipit_simd128_add(float *x, const float *y, size_t n) {
     for (; i < n; i++) x[i] += y[i];
 }
 
-void pipit_simd128_mul(float *x, const float *y, size_t n) {
+float pipit_simd128_weigh(float *x, const float *y, size_t n) {
+    v128_t most = wasm_f32x4_splat(0);
+    float largest = 0;
     size_t i = 0;
-    for (; i + 4 <= n; i += 4)
-        wasm_v128_store(x + i, wasm_f32x4_mul(wasm_v128_load(x + i),
-                                              wasm_v128_load(y + i)));
-    for (; i < n; i++) x[i] *= y[i];
+    for (; i + 4 <= n; i += 4) {
+        v128_t v = wasm_v128_load(x + i);
+        most = wasm_f32x4_pmax(most, v); /* keeps `most` where x is NaN */
+        wasm_v128_store(x + i, wasm_f32x4_mul(v, wasm_v128_load(y + i)));
+    }
+    most = wasm_f32x4_pmax(most, wasm_i32x4_shuffle(most, most, 2, 3, 0, 1));
+    most = wasm_f32x4_pmax(most, wasm_i32x4_shuffle(most, most, 1, 0, 3, 2));
+    largest = wasm_f32x4_extract_lane(most, 0);
+    for (; i < n; i++) {
+        if (x[i] > largest) largest = x[i];
+        x[i] *= y[i];
+    }
+    return largest;
+}
+
+/* Where a lane's sign is -, b - a of what stands across. */
+PIPIT_INLINE v128_t butterfly(v128_t v, v128_t across, v128_t signs) {
+    return wasm_f32x4_add(across, wasm_v128_xor(v, signs));
+}
+
+void pipit_simd128_hadamard(float *x, size_t n) {
+    const v128_t odd = wasm_i32x4_make(0, INT32_MIN, 0, INT32_MIN);
+    const v128_t high = wasm_i32x4_make(0, 0, INT32_MIN, INT32_MIN);
+    for (size_t i = 0; i < n; i += 4) {
+        v128_t v = wasm_v128_load(x + i);
+        v = butterfly(v, wasm_i32x4_shuffle(v, v, 1, 0, 3, 2), odd);
+        v = butterfly(v, wasm_i32x4_shuffle(v, v, 2, 3, 0, 1), high);
+        wasm_v128_store(x + i, v);
+    }
+    for (size_t h = 4; h < n; h *= 2)
+        for (size_t i = 0; i < n; i += i % (2 * h) == h - 4 ? h + 4 : 4) {
+            v128_t a = wasm_v128_load(x + i), b = wasm_v128_load(x + i + h);
+            wasm_v128_store(x + i, wasm_f32x4_add(a, b));
+            wasm_v128_store(x + i + h, wasm_f32x4_sub(a, b));
+        }
 }
 
 PIPIT_INLINE v128_t silu_4(v128_t x) {
@@ -101,7 +134,7 @@ float pipit_simd128_softmax(float *s, size_t n) {
     v128_t best = wasm_f32x4_splat(-INFINITY);
     for (i = 0; i < whole; i += 4) {
         v128_t v = wasm_v128_load(s + i);
-        best = wasm_v128_bitselect(v, best, wasm_f32x4_gt(v, best));
+        best = wasm_f32x4_pmax(best, v); /* keeps `best` where v is NaN */
     }
     float lanes[4];
     wasm_v128_store(lanes, best);
@@ -111,14 +144,15 @@ float pipit_simd128_softmax(float *s, size_t n) {
         if (s[i] > max) max = s[i];
     v128_t sums = wasm_f32x4_splat(0), most = wasm_f32x4_splat(max);
     for (i = 0; i < whole; i += 4) {
-        v128_t e = pipit_exp_4(wasm_f32x4_sub(wasm_v128_load(s + i), most));
+        v128_t e = pipit_exp_below_0_4(
+            wasm_f32x4_sub(wasm_v128_load(s + i), most));
         wasm_v128_store(s + i, e);
         sums = wasm_f32x4_add(sums, e);
     }
     if (whole < n) {
         store_tail(s + whole, n - whole,
-                   pipit_exp_4(wasm_f32x4_sub(load_tail(s + whole, n - whole),
-                                        most)));
+                   pipit_exp_below_0_4(wasm_f32x4_sub(
+                       load_tail(s + whole, n - whole), most)));
         sums = wasm_f32x4_add(sums, load_tail(s + whole, n - whole));
     }
     return sum_lanes(sums);

@@ -112,6 +112,16 @@ function middle(rounds) {
     );
 }
 
+/** @type {string[]} */
+const failures = [];
+
+/** The others are measured all the same. @param {string} what
+ * @param {unknown} cause */
+function failed(what, cause) {
+    failures.push(`${what}: ${/** @type {Error} */ (cause).message}`);
+    console.error(failures.at(-1));
+}
+
 /** What a token costs. @param {string} file */
 async function costs(file) {
     const info = await inspect(file);
@@ -161,9 +171,15 @@ async function measureFile(name, kind, file, files) {
         const rounds = {};
         for (let round = 0; round < Number(values.rounds); round++)
             for (const [engine, measured] of Object.entries(engines)) {
-                note(`${name}, ${n} thread(s), ${engine}`);
-                (rounds[engine] ??= []).push(await measured());
+                const what = `${name}, ${n} thread(s), ${engine}`;
+                note(what);
+                try {
+                    (rounds[engine] ??= []).push(await measured());
+                } catch (cause) {
+                    failed(what, cause);
+                }
             }
+        if (!rounds.ours?.length) continue;
         Object.assign(result.threads, {
             [n]: Object.fromEntries(
                 Object.entries(rounds).map(([engine, all]) => [
@@ -182,7 +198,11 @@ async function measureFiles() {
     fs.writeFileSync(tiny, tinyModel({ context: 1024 }));
     note("roofs");
     run.roofs = {};
-    for (const n of threads) run.roofs[n] = await roofs(n);
+    try {
+        for (const n of threads) run.roofs[n] = await roofs(n);
+    } catch (cause) {
+        failed("roofs", cause);
+    }
     run.bareBytes = (await ours(tiny, most, { ...plan, reps: 1 })).peak;
     for (const file of positionals) {
         const types = (await inspect(file)).tensors.map(({ type }) => type);
@@ -260,15 +280,12 @@ const measures = {
 
 if (hasPeers()) await preparePeers();
 else console.error(`without the peers: no harnesses in ${harnesses}`);
-/** @type {string[]} */
-const failures = [];
 try {
     for (const part of parts)
         try {
             await measures[part]?.();
         } catch (cause) {
-            failures.push(`${part}: ${/** @type {Error} */ (cause).message}`);
-            console.error(failures.at(-1));
+            failed(part, cause);
         }
 } finally {
     fs.rmSync(scratch, { recursive: true, force: true });

@@ -53,7 +53,7 @@ describe("the page that measures", { skip: withoutBrowser }, () => {
                 "memory",
             ],
         );
-        assert.equal(await page.locator("#plot svg rect").count(), 3);
+        assert.equal(await page.locator("#plot svg rect").count(), 5);
         const [download] = await Promise.all([
             page.waitForEvent("download"),
             page.click("#save"),

@@ -1,10 +1,10 @@
 // The demo's work on files: read, summarized, asked, extracted; the library with
 // its index; what was used is said and linked; what can't be read is named.
 import assert from "node:assert/strict";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { createRequire } from "node:module";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
+import { violations } from "./axe.mjs";
 import { makePdf } from "./pdf.mjs";
 import {
     answered,
@@ -18,7 +18,6 @@ import {
     writeTiny,
 } from "./support.mjs";
 
-const axe = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 const brief = { temperature: 0, maxTokens: 8 };
 
 useBrowser();
@@ -56,19 +55,10 @@ describe("documents", { skip: withoutBrowser }, () => {
 
     /** @typedef {import("playwright-core").Page} Page */
     /** @param {Page} page */
-    async function violations(page) {
-        await page.evaluate(await readFile(axe, "utf8"));
-        return page.evaluate(async () => {
-            const { axe } = /** @type {any} */ (globalThis);
-            const { violations } = await axe.run(document, {
-                resultTypes: ["violations"],
-            });
-            return violations.map((/** @type {any} */ v) => [
-                v.id,
-                v.nodes.map((/** @type {any} */ n) => n.html),
-            ]);
-        });
-    }
+    const openLibrary = async (page) => {
+        await page.evaluate(() => (location.hash = "#/documents"));
+        await page.waitForSelector("#library:visible");
+    };
     /** @param {Page} page @param {number} n */
     const turns = async (page, n) => {
         await page.waitForSelector(`.turn-actions >> nth=${n - 1}`);
@@ -154,7 +144,7 @@ describe("documents", { skip: withoutBrowser }, () => {
 
     test("the library: found, asked, linked, kept, removed", async (t) => {
         const { page, errors } = await openPage(t, {}, {}, brief);
-        await page.evaluate(() => (location.hash = "#/documents"));
+        await openLibrary(page);
         await page.setInputFiles(
             "#library-files",
             ["warranty.md", "page.html", "prices.csv", "arabic.txt"].map(
@@ -168,7 +158,7 @@ describe("documents", { skip: withoutBrowser }, () => {
         assert.deepEqual(await violations(page), []);
         await page.evaluate(() => (location.hash = "#/models"));
         await loadFile(page, tiny);
-        await page.evaluate(() => (location.hash = "#/documents"));
+        await openLibrary(page);
         await page.click("#library-ask");
         await ask(page, "What is the warranty?");
         await turns(page, 1);
@@ -182,7 +172,7 @@ describe("documents", { skip: withoutBrowser }, () => {
         await page.waitForSelector(".ended >> text=not asked");
         await answered(page);
         // The index is there again after a reload.
-        await page.evaluate(() => (location.hash = "#/documents"));
+        await openLibrary(page);
         await page.reload();
         await started(page);
         await page.waitForSelector("#library-full:visible");
@@ -193,6 +183,103 @@ describe("documents", { skip: withoutBrowser }, () => {
         assert.deepEqual(errors, []);
     });
 
+    /** Drags a file or a folder from outside and drops it, as a hand does:
+     * the page gets real entries. @param {Page} page @param {string[]} paths */
+    async function drop(page, ...paths) {
+        const session = await page.context().newCDPSession(page);
+        const data = { items: [], files: paths, dragOperationsMask: 1 };
+        const at = { x: 600, y: 400, data };
+        const send = (/** @type {"dragEnter" | "dragOver" | "drop"} */ type) =>
+            session.send("Input.dispatchDragEvent", { type, ...at });
+        await send("dragEnter");
+        await send("dragOver");
+        await page.waitForSelector("#drop:visible");
+        await send("drop");
+        await page.waitForSelector("#drop", { state: "hidden" });
+        await session.detach();
+    }
+
+    test("a dropped folder, with folders in it", async (t) => {
+        const folder = join(scratch.folder, "manuals");
+        await mkdir(join(folder, "kettle/old"), { recursive: true });
+        await mkdir(join(folder, "empty"));
+        // More than a browser lists at once.
+        for (let i = 0; i < 120; i++)
+            await writeFile(join(folder, `note ${i}.txt`), `Note of day ${i}.`);
+        await writeFile(
+            join(folder, "kettle/old/K1.md"),
+            "# Descaling\nUse citric acid once a month.\n",
+        );
+        await writeFile(join(folder, "kettle/photo.bin"), "\u0000");
+        await writeFile(join(folder, "kettle/report.pdf"), "%PDF-1.4\nbroken");
+        const { page, errors } = await openPage(t, {}, {}, brief);
+        await openLibrary(page);
+        await drop(page, folder);
+        await page.waitForSelector("#library-full:visible");
+        await page.waitForSelector("#library-work", { state: "hidden" });
+        const names = await page.locator(".document-name").allInnerTexts();
+        assert.equal(names.length, 121);
+        assert.ok(names.includes("manuals/kettle/old/K1.md"));
+        const news = await page.innerText("#library-problems");
+        assert.match(news, /^121 documents were read\. 1 file was left out/);
+        assert.match(news, /1 could not be read/);
+        assert.match(news, /manuals\/kettle\/report\.pdf: /);
+        assert.equal(await page.innerText("#library-count"), "121");
+        await page.fill("#library-words", "citric");
+        await page.waitForSelector(".hits strong >> text=K1.md · Descaling");
+        // Dropped again it replaces what it was, and doubles nothing.
+        await drop(page, folder);
+        await page.waitForSelector("#library-problems >> text=121 documents");
+        await page.waitForSelector("#library-work", { state: "hidden" });
+        assert.equal(await page.locator(".document-name").count(), 121);
+        assert.deepEqual(await violations(page), []);
+        assert.deepEqual(errors, []);
+    });
+
+    test("a chosen folder; its reading is seen, and can be stopped", async (t) => {
+        const folder = join(scratch.folder, "many");
+        await mkdir(folder);
+        const pages = Array.from({ length: 40 }, (_, i) => [`Page ${i}.`]);
+        for (let i = 0; i < 60; i++)
+            await writeFile(join(folder, `report ${i}.pdf`), makePdf(pages));
+        const { page } = await openPage(t, {}, {}, brief);
+        await openLibrary(page);
+        await page.setInputFiles("#library-folder", folder);
+        await page.waitForFunction(() =>
+            /^[2-9] of 60: many\/report/.test(
+                document.querySelector("#library-phase")?.textContent ?? "",
+            ),
+        );
+        const bar = page.locator("#library-bar");
+        assert.ok(Number(await bar.getAttribute("value")) > 0);
+        await page.click("#library-stop");
+        await page.waitForSelector("#library-work", { state: "hidden" });
+        // What was read until then is there.
+        const n = await page.locator(".document-name").count();
+        assert.ok(n > 0 && n < 60, `${n}`);
+        const news = await page.innerText("#library-problems");
+        assert.match(news, new RegExp(`^${n} documents? w`));
+    });
+
+    test("a file dropped on the chat is worked on there", async (t) => {
+        const { page, errors } = await openPage(t, {}, {}, brief);
+        await loadFile(page, tiny);
+        await drop(page, String(files["warranty.md"]));
+        await page.waitForSelector(".scope-chip >> text=warranty.md");
+        await ask(page, "What is the warranty?");
+        await turns(page, 1);
+        assert.match(await page.innerText(".used"), /warranty\.md/);
+        await drop(page, String(files["prices.csv"]));
+        await page.waitForSelector(".scope-chip >> text=prices.csv");
+        assert.equal(await page.locator(".scope-chip").count(), 2);
+        // A model that is dropped is loaded instead.
+        await drop(page, tiny);
+        await page.waitForSelector("#loading:visible, #chat:visible");
+        await page.waitForSelector("#chat:visible");
+        assert.equal(await page.innerText("#model-name"), "tiny.gguf");
+        assert.deepEqual(errors, []);
+    });
+
     test("right to left, and narrow", async (t) => {
         const { page } = await openPage(
             t,
@@ -200,7 +287,7 @@ describe("documents", { skip: withoutBrowser }, () => {
             { viewport: { width: 320, height: 640 } },
             brief,
         );
-        await page.evaluate(() => (location.hash = "#/documents"));
+        await openLibrary(page);
         await page.setInputFiles("#library-files", [
             String(files["arabic.txt"]),
             String(files["warranty.md"]),

@@ -267,7 +267,7 @@ async function startWebkit(name, binary, { features = [], env = {} } = {}) {
             await command("DELETE", session).catch(() => undefined);
             end();
             process.removeListener("exit", end);
-            await rm(profile, { recursive: true, force: true, maxRetries: 5 });
+            await rm(profile, { recursive: true, force: true, maxRetries: 20 });
         },
     };
 }
@@ -279,7 +279,7 @@ async function untilReady(ask) {
             await ask();
             return;
         } catch (error) {
-            if (tries >= 100) throw error;
+            if (tries >= 600) throw error;
             await pause(100);
         }
     }

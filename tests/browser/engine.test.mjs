@@ -18,9 +18,7 @@ import {
     withoutRealModel,
     writeTiny,
 } from "./support.mjs";
-
-/** The machine may be busy with other things. */
-const LIMIT_MS = 100 * Number(process.env.PIPIT_TEST_SLACK ?? 30);
+import { stopLimit } from "../tools/patience.mjs";
 
 const places = /** @type {const} */ (["page", "worker"]);
 
@@ -177,7 +175,7 @@ describe("the package", { skip: withoutBrowser }, () => {
                     { url: `${url}models/slow.gguf` },
                 );
                 assert.equal(code, "aborted");
-                assert.ok(ms < LIMIT_MS, `ended after ${ms.toFixed()} ms`);
+                assert.ok(ms < stopLimit(), `ended after ${ms.toFixed()} ms`);
                 assert.ok(held < 8000);
                 assert.equal(finite, true);
                 t.diagnostic(`aborted after ${ms.toFixed()} ms`);
@@ -189,7 +187,7 @@ describe("the package", { skip: withoutBrowser }, () => {
             url: `${url}models/slow.gguf`,
         });
         assert.ok(turns > 3, `${turns} turns`);
-        assert.ok(longest < LIMIT_MS, `silent for ${longest.toFixed()} ms`);
+        assert.ok(longest < stopLimit(), `silent for ${longest.toFixed()} ms`);
         t.diagnostic(`longest silence ${longest.toFixed()} ms`);
     });
 

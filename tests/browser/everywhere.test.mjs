@@ -15,6 +15,7 @@ import { tensorTypes, tinyModel } from "../tools/tiny-model.mjs";
 import { programs, startBrowser } from "./drivers.mjs";
 import { isolated, policy, startSite } from "./site.mjs";
 import { endless } from "./support.mjs";
+import { stopLimit } from "../tools/patience.mjs";
 
 /** @typedef {import("./drivers.mjs").BrowserName} BrowserName */
 /** @typedef {import("./drivers.mjs").Tab} Tab */
@@ -48,9 +49,6 @@ const repaired = [
     ...["torn", "changing", "rangeless", "unsatisfied"],
     ...["silent", "unnamed", "halves"],
 ];
-
-/** The machine may be busy with other things. */
-const LIMIT_MS = 100 * Number(process.env.PIPIT_TEST_SLACK ?? 30);
 
 /** Golden tokens. @param {number} n @param {number} range */
 const tokensOf = (n, range) =>
@@ -233,7 +231,7 @@ for (const name of /** @type {BrowserName[]} */ (Object.keys(programs)))
                 assert.equal(done.stored, false);
                 assert.equal(done.answer, "aborted");
                 assert.ok(done.pieces < 100, `${done.pieces} pieces`);
-                assert.ok(done.ms < LIMIT_MS, `${done.ms} ms`);
+                assert.ok(done.ms < stopLimit(), `${done.ms} ms`);
                 assert.notEqual(done.next, "");
                 t.diagnostic(`ended after ${done.ms.toFixed()} ms`);
             });

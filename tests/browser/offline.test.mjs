@@ -9,6 +9,8 @@ import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { exportSite } from "../../demo/shell.mjs";
 import { startServer } from "../../demo/serve.mjs";
+import { makePdf } from "./pdf.mjs";
+import { startSite } from "./site.mjs";
 import {
     answered,
     ask,
@@ -282,6 +284,81 @@ describe("without a network", { skip: withoutBrowser }, () => {
             caches.filter((name) => name.startsWith("pipit-shell-")).length,
             1,
         );
+    });
+
+    test("the reader of PDF: missing, loaded, without a network, after an update", async (t) => {
+        const folder = await mkdtemp(join(tmpdir(), "pipit-site-"));
+        t.after(() => rm(folder, { recursive: true, force: true }));
+        await exportSite({ page: demo, pipit, manifest }, folder);
+        const site = await startSite(t, folder);
+        const context = await profile(t);
+        const first = await context.newPage();
+        await first.goto(site.url);
+        await first.waitForFunction(() => crossOriginIsolated);
+        await first.waitForLoadState("networkidle");
+        const pdf = (/** @type {string} */ words) => ({
+            name: `${words}.pdf`,
+            mimeType: "application/pdf",
+            buffer: makePdf([[`A report on ${words}.`]]),
+        });
+        /** @param {Page} page @param {string} words */
+        const read = async (page, words) => {
+            await page.evaluate(() => (location.hash = "#/documents"));
+            await page.waitForSelector("#library:visible");
+            await page.setInputFiles("#library-files", pdf(words));
+        };
+        /** @param {Page} page @param {string} words */
+        const found = async (page, words) => {
+            await page.waitForSelector(`.document-name >> text=${words}.pdf`);
+            await page.fill("#library-words", words);
+            await page.waitForSelector(`.hits >> text=A report on ${words}.`);
+        };
+
+        // It never came, and there is no network: that is said. Then it comes.
+        await site.kill();
+        await read(first, "penguins");
+        await first.waitForSelector('[data-code="document-reader"]');
+        await site.restart();
+        await read(first, "penguins");
+        await found(first, "penguins");
+        assert.ok(site.requests.includes("/vendor/pdf.js"));
+
+        // Once it came it stays.
+        await site.kill();
+        const second = await context.newPage();
+        await second.goto(site.url);
+        await read(second, "sparrows");
+        await found(second, "sparrows");
+        await second.close();
+
+        // A new version keeps it, as whoever updates may soon be without a
+        // network again.
+        const changed = await mkdtemp(join(tmpdir(), "pipit-demo-"));
+        t.after(() => rm(changed, { recursive: true, force: true }));
+        await cp(demo, changed, { recursive: true });
+        await writeFile(join(changed, "theme.js"), "window.newer = true;\n");
+        await exportSite({ page: changed, pipit, manifest }, folder);
+        await site.restart();
+        await first.goto(site.url);
+        await first.evaluate(async () => {
+            const found = await navigator.serviceWorker.getRegistration();
+            await found?.update();
+        });
+        await first.click("#new-version >> text=Start it now");
+        await first.waitForFunction(
+            () => /** @type {any} */ (globalThis).newer === true,
+        );
+        await first.close();
+        await site.kill();
+        const third = await context.newPage();
+        await third.goto(site.url);
+        const newer = await third.evaluate(
+            () => /** @type {any} */ (globalThis).newer,
+        );
+        assert.equal(newer, true);
+        await read(third, "robins");
+        await found(third, "robins");
+        await found(third, "penguins");
     });
 
     test("what is exported is whole", async (t) => {

@@ -234,11 +234,13 @@ describe("the package in a page", { skip: withoutBrowser }, () => {
                             (error) => void codes.push(error.code),
                         );
                     const long = Array(6000).fill(40);
-                    // The page lives on while its thread computes.
+                    // The page lives on while its thread computes: else nobody
+                    // would abort.
                     let ticks = 0;
-                    const timer = setInterval(() => ticks++, 1);
                     const abort = new AbortController();
-                    setTimeout(() => abort.abort(), 100);
+                    const timer = setInterval(() => {
+                        if (++ticks === 5) abort.abort();
+                    }, 1);
                     await code(session.eval(long, { signal: abort.signal }));
                     clearInterval(timer);
                     await code(session.eval([1e9]));
@@ -252,7 +254,7 @@ describe("the package in a page", { skip: withoutBrowser }, () => {
                     await model.close();
                     await dying;
                     await code(session.eval([33]));
-                    return { codes, text, alive: ticks > 2 };
+                    return { codes, text, alive: ticks >= 5 };
                 },
                 `${url}${modules.slice(2)}inline.js`,
             );

@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import { createRequire } from "node:module";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
+import { violations } from "./axe.mjs";
 import {
     answered,
     ask,
@@ -19,8 +19,6 @@ import {
     withoutBrowser,
     writeTiny,
 } from "./support.mjs";
-
-const axe = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 
 /** An answer as long as the context: nobody waits for its end. */
 const talkative = { maxTokens: 32768, contextLength: 8192 };
@@ -413,6 +411,29 @@ describe("the page", { skip: withoutBrowser }, () => {
         assert.equal(await page.evaluate(() => "hacked" in globalThis), false);
     });
 
+    test("lists and headings of an answer are such", async (t) => {
+        const { page } = await openPage(t);
+        const shown = await page.evaluate(async () => {
+            const module = new URL("answer.js", document.baseURI).href;
+            const { AnswerText } = await import(module);
+            const box = document.createElement("div");
+            const answer = new AnswerText(box, () => {});
+            const text =
+                "## Plan\n1. **One**\n   - inner `code`\n   - more\n\n2. Two\n\n" +
+                "- <b>x</b>\n\n3. Three";
+            for (let i = 1; i <= text.length; i++)
+                answer.show(text.slice(0, i));
+            return box.innerHTML.replace(/ class="points"| dir="auto"/g, "");
+        });
+        assert.equal(
+            shown,
+            "<h2>Plan</h2><ol><li><strong>One</strong><ul><li>inner " +
+                "<code>code</code></li><li>more</li></ul></li><li>Two</li></ol>" +
+                '<ul><li>&lt;b&gt;x&lt;/b&gt;</li></ul><ol start="3">' +
+                "<li>Three</li></ol>",
+        );
+    });
+
     test("a copied answer", async (t) => {
         const { page } = await openPage(
             t,
@@ -505,31 +526,116 @@ describe("the page", { skip: withoutBrowser }, () => {
     };
 
     for (const isolation of [true, false])
-        for (const colorScheme of /** @type {const} */ (["light", "dark"]))
-            test(`axe: ${colorScheme}, isolation ${isolation}`, async (t) => {
-                for (const [name, reach] of Object.entries(states)) {
-                    const { page } = await openPage(
-                        t,
-                        { isolation },
-                        { colorScheme, reducedMotion: "reduce" },
-                    );
-                    await reach(page);
-                    // The policy lets the test's tool in by its own channel.
-                    await page.evaluate(await readFile(axe, "utf8"));
-                    const violations = await page.evaluate(async () => {
-                        const { axe } = /** @type {any} */ (globalThis);
-                        const { violations } = await axe.run(document, {
-                            resultTypes: ["violations"],
-                        });
-                        return violations.map((/** @type {any} */ v) => [
-                            v.id,
-                            v.nodes.map((/** @type {any} */ n) => n.html),
-                        ]);
-                    });
-                    assert.deepEqual(violations, [], name);
-                    await page.context().close();
+        test(`axe: light and dark, isolation ${isolation}`, async (t) => {
+            for (const [name, reach] of Object.entries(states)) {
+                const { page } = await openPage(
+                    t,
+                    { isolation },
+                    { colorScheme: "light", reducedMotion: "reduce" },
+                );
+                await reach(page);
+                assert.deepEqual(await violations(page), [], name);
+                await page.emulateMedia({ colorScheme: "dark" });
+                assert.deepEqual(await violations(page), [], `${name}, dark`);
+                await page.context().close();
+            }
+        });
+
+    test("axe: what opens over the chat, narrow and wide", async (t) => {
+        const { page } = await openPage(
+            t,
+            {},
+            { reducedMotion: "reduce" },
+            { maxTokens: 8 },
+        );
+        await loadFile(page, tiny);
+        for (const n of [0, 1]) {
+            await ask(page, "Hello");
+            await page.waitForSelector(`.turn-actions >> nth=${n}`);
+            await answered(page);
+        }
+        /** @type {Record<string, () => Promise<unknown>>} */
+        const opened = {
+            "the panel": () =>
+                page.evaluate(() => {
+                    for (const id of ["evidence", "stats-more"])
+                        document.getElementById(id)?.setAttribute("open", "");
+                }),
+            "a menu": () => page.click("#chat-menu"),
+            "a question": () =>
+                page.locator(".menu").getByText("Delete").click(),
+            "the list of chats": async () => {
+                await page.keyboard.press("Escape");
+                if (await page.isVisible("#open-chats"))
+                    await page.click("#open-chats");
+            },
+        };
+        for (const width of [1280, 320]) {
+            await page.setViewportSize({ width, height: 720 });
+            for (const [name, open] of Object.entries(opened)) {
+                await open();
+                for (const colorScheme of /** @type {const} */ ([
+                    "light",
+                    "dark",
+                ])) {
+                    await page.emulateMedia({ colorScheme });
+                    const found = await violations(page);
+                    assert.deepEqual(found, [], `${name}, ${width}`);
                 }
-            });
+            }
+            await page.keyboard.press("Escape");
+        }
+    });
+
+    test("the model's name is read on the smallest screen", async (t) => {
+        const { page } = await openPage(
+            t,
+            {},
+            { viewport: { width: 320, height: 640 } },
+        );
+        await loadFile(page, tiny);
+        const room = await page.evaluate(() => {
+            const name = document.getElementById("model-name");
+            if (!name) return "";
+            name.textContent = "SmolLM2 135M Instruct, Q4_1";
+            return (
+                name.clientWidth /
+                Number.parseFloat(getComputedStyle(name).fontSize)
+            );
+        });
+        // "SmolLM2 135M" takes seven.
+        assert.ok(Number(room) > 7, `${room} em`);
+        // What had to go from the bar is in the settings.
+        await page.click("#open-settings");
+        await page.getByText("Dark", { exact: true }).click();
+        const theme = () =>
+            page.evaluate(() => document.documentElement.dataset.theme ?? "");
+        assert.equal(await theme(), "dark");
+        await page.keyboard.press("ArrowLeft");
+        assert.equal(await theme(), "light");
+        await page.keyboard.press("ArrowLeft");
+        assert.equal(await theme(), "");
+        assert.equal(
+            await page.evaluate(() => localStorage.getItem("pipit-theme")),
+            null,
+        );
+    });
+
+    test("each setting says what it does", async (t) => {
+        const { page } = await openPage(t);
+        await page.click("#open-settings");
+        const controls = await page
+            .locator("#settings-fields :is(input, textarea), .segments")
+            .evaluateAll((all) =>
+                all.map((one) => {
+                    const described = one.getAttribute("aria-describedby");
+                    const help = document.getElementById(described ?? "");
+                    return help?.textContent?.length ?? 0;
+                }),
+            );
+        assert.ok(controls.length >= 10);
+        assert.ok(controls.every((length) => length > 30));
+    });
 
     for (const width of [320, 768, 1920])
         test(`${width} pixels: nothing sticks out`, async (t) => {

@@ -13,6 +13,7 @@ const types = {
     ".png": "image/png",
     ".wasm": "application/wasm",
     ".json": "application/json",
+    ".webmanifest": "application/manifest+json",
 };
 
 const isolation = {
@@ -30,7 +31,7 @@ const isolation = {
  */
 
 /**
- * @param {import("node:test").TestContext} t which ends it
+ * @param {{ after: (end: () => unknown) => void }} t the test, which ends it
  * @param {string} folder
  * @param {Record<string, string>} [headers] of every answer
  * @param {import("node:http").RequestListener} [bad] answers what is under bad/

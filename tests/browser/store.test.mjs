@@ -215,6 +215,14 @@ describe("the store in Chromium", { skip: withoutBrowser }, () => {
             assert.equal(await load(page, source), "");
         });
 
+    test("the browser is asked to keep it, and says whether", async (t) => {
+        const { page } = await open(t);
+        assert.equal((await call(page, "usage")).persisted, false);
+        const kept = await call(page, "persist");
+        assert.equal(typeof kept, "boolean");
+        assert.equal((await call(page, "usage")).persisted, kept);
+    });
+
     test("what was evicted is fetched again", async (t) => {
         const { page, url } = await open(t);
         const source = `${url}models/tiny.gguf`;

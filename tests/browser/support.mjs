@@ -49,12 +49,28 @@ let browser;
 /** A folder for the tests of a file, and Chromium. */
 export const scratch = { folder: "" };
 
-/** @param {string[]} [more] flags */
-export async function launch(more = []) {
+/**
+ * @param {string[]} [more] flags
+ * @param {import("playwright-core").LaunchOptions} [options]
+ */
+export async function launch(more = [], options = {}) {
     if (!program) throw new Error("CI has no Chromium");
     return chromium.launch({
         executablePath: absolute(program),
         args: [...flags, ...more],
+        ...options,
+    });
+}
+
+/**
+ * A profile that is kept, as no private window is.
+ * @param {string} folder
+ */
+export async function launchProfile(folder) {
+    if (!program) throw new Error("there is no Chromium");
+    return chromium.launchPersistentContext(folder, {
+        executablePath: absolute(program),
+        args: flags,
     });
 }
 

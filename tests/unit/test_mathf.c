@@ -21,6 +21,11 @@ static void exponential_of_floats(void) {
     CHECK(pipit_expf(89) == INFINITY && pipit_expf(INFINITY) == INFINITY);
     CHECK(pipit_expf(-104) == 0 && pipit_expf(-INFINITY) == 0);
     CHECK(isnan(pipit_expf(NAN)));
+    for (float x = 0; x > -86.9f; x -= 0.00037f)
+        CHECK(ulps(pipit_expf_below_0(x), exp((double)x)) < 2.5);
+    CHECK(pipit_expf_below_0(0) == 1.0f && pipit_expf_below_0(-0.0f) == 1.0f);
+    CHECK(pipit_expf_below_0(-87) == 0 && pipit_expf_below_0(-INFINITY) == 0);
+    CHECK(pipit_expf_below_0(NAN) == 0);
     /* Subnormal results lose bits, not more than their own last place. */
     for (float x = -103; x < -87; x += 0.01f)
         CHECK(fabs((double)pipit_expf(x) - exp((double)x)) < 1.5e-45);

@@ -77,33 +77,63 @@ const escape = (text: string) =>
 
 const WIDTH = 640;
 const ROW = 26;
-const LABEL = 210;
+const LABEL = 224;
 const TOP = 44;
+const GAP = 12;
+const HEAD = 24;
 
-/** The rates as bars; it reads in light and in dark, and without colours. */
-export function benchPlot(report: BenchReport): string {
-    const rows = benchRows(report).filter(({ unit }) => unit === "tokens/s");
-    const most = Math.max(1, ...rows.map(({ value }) => value));
-    const height = TOP + ROW * rows.length + 12;
-    const bars = rows.map((row, i) => {
-        const y = TOP + ROW * i;
-        const width = ((WIDTH - LABEL - 90) * row.value) / most;
-        const label = `${row.what}, ${row.threads} thread${row.threads > 1 ? "s" : ""}`;
-        return (
-            `<text x="${LABEL - 10}" y="${y + 16}" text-anchor="end">${label}</text>` +
-            `<rect x="${LABEL}" y="${y + 4}" width="${width.toFixed(1)}" height="16" rx="3" ` +
-            `fill="${row.what.startsWith("prompt") ? "#2f7d6b" : "#c2702d"}"/>` +
-            `<text x="${(LABEL + width + 8).toFixed(1)}" y="${y + 16}">${row.value.toFixed(1)}</text>`
-        );
-    });
-    const title = `${report.model}: tokens per second`;
+/** Each kind of figure has a scale of its own. */
+const panels = [
+    { unit: "tokens/s", title: "tokens per second: more is better" },
+    { unit: "ms", title: "milliseconds to load: less is better" },
+    { unit: "MB", title: "megabytes of memory: less is better" },
+] as const;
+
+function colour({ unit, what }: BenchRow): string {
+    if (unit === "ms") return "#3f6fb5";
+    if (unit === "MB") return "#8a5fa8";
+    return what.startsWith("prompt") ? "#2f7d6b" : "#c2702d";
+}
+
+function bar(row: BenchRow, most: number, y: number): string {
+    const width = ((WIDTH - LABEL - 90) * row.value) / most;
+    const label = `${row.what}, ${row.threads} thread${row.threads > 1 ? "s" : ""}`;
+    const value = row.value.toFixed(row.unit === "tokens/s" ? 1 : 0);
     return (
-        `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" role="img" ` +
+        `<text x="${LABEL - 10}" y="${y + 16}" text-anchor="end">${label}</text>` +
+        `<rect x="${LABEL}" y="${y + 4}" width="${width.toFixed(1)}" height="16" rx="3" fill="${colour(row)}"/>` +
+        `<text x="${(LABEL + width + 8).toFixed(1)}" y="${y + 16}">${value}</text>`
+    );
+}
+
+/** All figures as bars: rates, load, memory; it reads in light and in dark, and
+ * without colours. */
+export function benchPlot(report: BenchReport): string {
+    const all = benchRows(report);
+    const parts: string[] = [];
+    let y = TOP;
+    for (const { unit, title } of panels) {
+        const rows = all.filter((row) => row.unit === unit);
+        if (rows.length === 0) continue;
+        const most = Math.max(1, ...rows.map(({ value }) => value));
+        parts.push(
+            `<text x="${LABEL}" y="${y + 16}" opacity="0.75" font-size="11">${title}</text>`,
+        );
+        y += HEAD;
+        for (const row of rows) {
+            parts.push(bar(row, most, y));
+            y += ROW;
+        }
+        y += GAP;
+    }
+    const title = `${report.model}: prefill, decode, load and memory`;
+    return (
+        `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${y}" role="img" ` +
         `aria-label="${escape(title)}" font-family="system-ui, sans-serif" font-size="13" fill="currentColor">` +
         `<title>${escape(title)}</title>` +
         `<text x="0" y="18" font-weight="600">${escape(title)}</text>` +
         `<text x="0" y="34" opacity="0.75" font-size="11">${escape(`${report.machine}, ${report.runtime}`)}</text>` +
-        `${bars.join("")}</svg>`
+        `${parts.join("")}</svg>`
     );
 }
 

@@ -2,13 +2,14 @@
  * They live and die together, and whoever dies is noticed here: the engine's
  * worker could not, for it may be waiting for that very thread. */
 import { startWorker } from "#platform";
-import { createMemory, isThreaded } from "../engine/instance.js";
+import { createMemory } from "../engine/instance.js";
 import { PipitError } from "../errors.js";
 import type { WorkerHandle } from "../platform/types.js";
 import type { FromWorker, ThreadStart, ToWorker } from "../protocol.js";
 
 export interface GroupOptions {
-    readonly module: WebAssembly.Module;
+    /** Whether the module's memory is shared: with threads. */
+    readonly shared: boolean;
     readonly threads: number;
     readonly workerUrl: string | URL | undefined;
 }
@@ -18,6 +19,7 @@ export class WorkerGroup {
     readonly #memory: WebAssembly.Memory | undefined;
     readonly #engine: WorkerHandle;
     readonly #further: WorkerHandle[] = [];
+    #module: WebAssembly.Module | undefined;
     #ended = false;
     #readyThreads = 0;
     /** Set by the owner before any message can arrive. */
@@ -26,10 +28,10 @@ export class WorkerGroup {
 
     constructor(options: GroupOptions) {
         this.#options = options;
-        const { module, threads } = options;
-        this.#memory = isThreaded(module) ? createMemory(true) : undefined;
+        const { shared, threads } = options;
+        this.#memory = shared ? createMemory(true) : undefined;
         this.#engine = this.#start();
-        // The threads' programs load while the engine reads the header.
+        // The threads' programs load beside the engine's.
         for (let i = 1; i < threads; i++) this.#further.push(this.#start());
         this.#engine.onMessage((data) => this.#receive(data as FromWorker));
         for (const worker of this.#further)
@@ -37,8 +39,9 @@ export class WorkerGroup {
     }
 
     /** Throws where shared memory can't be posted. */
-    start(): void {
-        const { module, threads } = this.#options;
+    start(module: WebAssembly.Module): void {
+        this.#module = module;
+        const { threads } = this.#options;
         const memory = this.#memory;
         this.post({ type: "start", module, memory, threads });
     }
@@ -78,7 +81,7 @@ export class WorkerGroup {
     }
 
     #startThreads(starts: readonly ThreadStart[]): void {
-        const { module } = this.#options;
+        const module = this.#module as WebAssembly.Module;
         const memory = this.#memory as WebAssembly.Memory;
         starts.forEach((start, i) => {
             this.#further[i]?.post({

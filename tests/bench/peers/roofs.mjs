@@ -47,6 +47,7 @@ function best(run, work) {
 function measurer(what) {
     if (what === "read") {
         const { memory, x } = load("simd128");
+        if (!x.bench_read) throw new Error("modules of before: npm run build");
         const from = memory.grow(READ_BYTES / PAGE) * PAGE;
         new Uint8Array(memory.buffer, from, READ_BYTES).fill(1);
         const read = (/** @type {number} */ rounds) => {
