@@ -51,19 +51,19 @@ const server = await startServer({});
 const browser = await launch();
 const page = await browser.newPage();
 await page.goto(new URL("teach.html", server.url).href);
+await page.evaluate(`void (globalThis.round = ${round})`);
 await page.evaluate(
-    async ({ source, threads, round }) => {
+    async ({ source, threads }) => {
         const { loadModel } = await import(
             new URL("pipit/index.js", document.baseURI).href
         );
         const model = await loadModel(new URL(source, document.baseURI), {
             ...{ threads, training: true },
         });
-        const run = new Function(`return ${round}`)();
-        /** @type {any} */ (globalThis).train = (/** @type {any} */ of) =>
-            run(model, of);
+        const here = /** @type {any} */ (globalThis);
+        here.train = (/** @type {any} */ of) => here.round(model, of);
     },
-    { source: `models/${file}`, threads, round: round.toString() },
+    { source: `models/${file}`, threads },
 );
 const model = await loadModel("smollm2-135m-instruct-q4_1", {
     ...{ threads, training: true },
