@@ -334,7 +334,7 @@ static void mix_q8(const attn_work *w, const float *sums) {
     pipit_kv8_head head =
         pipit_kv8_head_of(w->own->kv, w->cache, w->item->kv_head);
     for (uint32_t at = 0, n; at < w->n; at += n) {
-        uint32_t left = PIPIT_KV_RUN - (w->first + at) % PIPIT_KV_RUN;
+        uint32_t left = PIPIT_KV8_RUN - (w->first + at) % PIPIT_KV8_RUN;
         n = pipit_min_u32(left, w->n - at);
         mix_run(w, &head, at, n, sums);
     }

@@ -14,12 +14,21 @@ static size_t key_group_bytes(uint32_t head_dim) {
     return head_dim / PIPIT_KV8_BLOCK * BLOCK_BYTES;
 }
 
-static size_t value_group_bytes(uint32_t capacity) {
-    return capacity / PIPIT_KV8_BLOCK * BLOCK_BYTES;
+/* Of values: 128 columns. */
+#define VALUE_GROUP_BYTES (PIPIT_KV8_RUN / PIPIT_KV8_BLOCK * BLOCK_BYTES)
+
+static size_t run_bytes(uint32_t head_dim) {
+    return head_dim / 4 * VALUE_GROUP_BYTES;
 }
 
 static size_t value_quant_bytes(uint32_t head_dim, uint32_t capacity) {
-    return head_dim / 4 * value_group_bytes(capacity);
+    return capacity / PIPIT_KV8_RUN * run_bytes(head_dim);
+}
+
+/* Where the block of a slot's run and of its first four rows begins. */
+static uint8_t *value_block(const pipit_kv8_head *h, uint32_t slot) {
+    return h->values + slot / PIPIT_KV8_RUN * run_bytes(h->head_dim) +
+           slot % PIPIT_KV8_RUN / PIPIT_KV8_BLOCK * BLOCK_BYTES;
 }
 
 size_t pipit_kv8_key_bytes(uint32_t head_dim, uint32_t capacity) {
@@ -79,11 +88,10 @@ static void store_value(const pipit_kv8_head *h, uint32_t slot,
                         const float *value) {
     static const uint16_t ones[4] = {HALF_ONE, HALF_ONE, HALF_ONE, HALF_ONE};
     uint32_t column = slot % PIPIT_KV8_BLOCK;
-    size_t step = value_group_bytes(h->capacity);
-    uint8_t *block = h->values + slot / PIPIT_KV8_BLOCK * BLOCK_BYTES;
+    uint8_t *block = value_block(h, slot);
     float most = largest(value, h->head_dim), inverse = inverse_of(most);
     h->scales[slot] = most / 127.0f;
-    for (uint32_t d = 0; d < h->head_dim; d += 4, block += step) {
+    for (uint32_t d = 0; d < h->head_dim; d += 4, block += VALUE_GROUP_BYTES) {
         uint8_t *at = block + QUANTS_AT + column / 4 * 16 + column % 4;
         if (column == 0) memcpy(block, ones, sizeof ones);
         for (uint32_t row = 0; row < 4; row++)
@@ -110,19 +118,15 @@ pipit_matrix pipit_kv8_values(const pipit_kv8_head *h, uint32_t first,
     return (pipit_matrix){
         .type = PIPIT_TYPE_Q8_0, .n_rows = h->head_dim,
         .n_cols = (n + PIPIT_KV8_BLOCK - 1) & ~(PIPIT_KV8_BLOCK - 1),
-        .group_bytes = value_group_bytes(h->capacity),
-        .groups = h->values + first / PIPIT_KV8_BLOCK * BLOCK_BYTES};
+        .group_bytes = VALUE_GROUP_BYTES,
+        .groups = value_block(h, first)};
 }
 
 void pipit_kv8_copy(const pipit_kv8_head *to, const pipit_kv8_head *from,
                     uint32_t n) {
-    size_t to_step = value_group_bytes(to->capacity);
-    size_t from_step = value_group_bytes(from->capacity);
-    size_t n_blocks = (n + PIPIT_KV8_BLOCK - 1) / PIPIT_KV8_BLOCK;
+    size_t n_runs = (n + PIPIT_KV8_RUN - 1) / PIPIT_KV8_RUN;
     memcpy(to->keys, from->keys,
            (n + 3) / 4 * key_group_bytes(from->head_dim));
-    for (uint32_t g = 0; g < from->head_dim / 4; g++)
-        memcpy(to->values + g * to_step, from->values + g * from_step,
-               n_blocks * BLOCK_BYTES);
+    memcpy(to->values, from->values, n_runs * run_bytes(from->head_dim));
     memcpy(to->scales, from->scales, n * sizeof(float));
 }

@@ -3,7 +3,8 @@
  * products are attention's too:
  *
  *     keys    (capacity, head_dim)   a row is a position
- *     values  (head_dim, capacity)   a row is a dimension; its scales are all 1
+ *     values  (capacity / 128, head_dim, 128)  a matrix for each run of
+ *             positions, whose rows are dimensions; its scales are all 1
  *     scales  (capacity)             f32: what a position's values are times
  *
  * A position's values share a scale and are columns: whoever mixes them puts the
@@ -13,8 +14,8 @@
 
 #include "kernels/kernels.h"
 
-/* What head_dim and the capacity must be multiples of. */
-#define PIPIT_KV8_BLOCK 32u
+#define PIPIT_KV8_BLOCK 32u /* head_dim is a multiple of it */
+#define PIPIT_KV8_RUN 128u  /* the capacity is */
 
 typedef struct pipit_kv8_head {
     uint8_t *keys, *values;
@@ -37,8 +38,8 @@ void pipit_kv8_store(const pipit_kv8_head *h, uint32_t slot, const float *key,
 
 /* Slots [first, first + n) as weights, first a multiple of 4: y[p] = key p . x. */
 pipit_matrix pipit_kv8_keys(const pipit_kv8_head *h, uint32_t first, uint32_t n);
-/* The same of values, first a multiple of 32 and n rounded up to one: what is
- * beyond must weigh 0. y[d] = sum over p of (value p [d] / scale p) x[p]. */
+/* The same of values within one run, first a multiple of 32 and n rounded up to
+ * one: what is beyond must weigh 0. y[d] = sum over p of (value p [d] / scale p) x[p]. */
 pipit_matrix pipit_kv8_values(const pipit_kv8_head *h, uint32_t first,
                               uint32_t n);
 

@@ -6,11 +6,11 @@
 
 static uint32_t capacity_of(const pipit_layer_params *p, uint32_t n_context,
                             uint32_t n_batch) {
-    uint64_t n = n_context, whole = PIPIT_KV8_BLOCK;
+    uint64_t n = n_context, whole = PIPIT_KV8_RUN;
     if (p->window > 0) {
-        uint64_t ring = (uint64_t)p->window + n_batch + REWIND_MARGIN + whole;
+        uint64_t ring = (uint64_t)p->window + n_batch + REWIND_MARGIN +
+                        PIPIT_KV8_BLOCK;
         if (ring < n) n = ring;
-        whole = PIPIT_KV_RUN;
     }
     return (uint32_t)((n + whole - 1) / whole * whole);
 }

@@ -9,7 +9,7 @@
  * sees every position has room for the whole context, position p at slot p. A
  * windowed layer keeps a ring: p at slot p % capacity, capacity = window + the
  * largest batch + a margin for rewinding, so rounded up that groups of four and
- * runs of PIPIT_KV_RUN positions stay whole.
+ * runs of 8-bit values stay whole.
  *
  * A layer that is a short convolution keeps a ring of its inputs instead, f32,
  * since a position needs only the n_taps - 1 before it:
@@ -32,10 +32,6 @@ typedef struct pipit_kv_layer {
     uint32_t capacity;             /* slots */
     uint32_t window;               /* 0: none */
 } pipit_kv_layer;
-
-/* With 8 bits, what is mixed is summed run by run: from one multiple of it to
- * the next, whatever else a row's positions are split by. */
-#define PIPIT_KV_RUN 128u
 
 /* Positions from one checkpoint to the next. */
 #define PIPIT_CHECKPOINT 256u

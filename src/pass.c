@@ -60,7 +60,7 @@ static void set_strides(const pipit_hparams *h,
     /* A windowed query's first block may begin before its window, and the last
      * one goes beyond what is there. */
     p->score_stride = round4((size_t)n_context + 2 * PIPIT_KV8_BLOCK);
-    size_t columns = h->head_dim > PIPIT_KV_RUN ? h->head_dim : PIPIT_KV_RUN;
+    size_t columns = h->head_dim > PIPIT_KV8_RUN ? h->head_dim : PIPIT_KV8_RUN;
     p->attn_block_stride =
         columns / PIPIT_ACT_BLOCK * kernels->act_block_bytes;
     if (*max_cols < columns) *max_cols = columns;

@@ -35,7 +35,6 @@
 #include "panels.h"
 #include "few.h"
 #include "many.h"
-#include "quads.h"
 
 
 /* Numbers as in forms.c, constants here so that each type's loop is its own. */
@@ -82,22 +81,10 @@
     }
 #define ONE_FUNCTION(type) VEC_FUNCTION(one_##type, 1, FORM_##type)
 #define TWO_FUNCTION(type) VEC_FUNCTION(two_##type, 2, FORM_##type)
-#define QUAD_FUNCTION(type) QUAD_FUNCTION_OF(quad_##type, FORM_##type)
-#define QUAD_FUNCTION_OF(...) QUAD_FUNCTION_FROM(__VA_ARGS__)
-#define QUAD_FUNCTION_FROM(name, code, scales, bits, offset, has_min, subs,  \
-                           bytes, scales_at, mins_at, quants_at)             \
-    PIPIT_OUTLINE void name(uint32_t n_blocks, const uint8_t *a,             \
-                            const uint8_t *b, const act_panel *x,            \
-                            sweep_sums out) {                                \
-        const vec_form f = {                                                 \
-            PIPIT_CODE_##code, PIPIT_SCALES_##scales, bits,  offset,         \
-            has_min,           subs,                  bytes, scales_at,      \
-            mins_at,           quants_at,             TOKENS};               \
-        quad_groups(&f, n_blocks, a, b, x, out);                             \
-    }
+#define FOUR_FUNCTION(type) VEC_FUNCTION(four_##type, TOKENS, FORM_##type)
 VEC_TYPES(ONE_FUNCTION)
 FEW_TYPES(TWO_FUNCTION)
-FEW_TYPES(QUAD_FUNCTION)
+FEW_TYPES(FOUR_FUNCTION)
 
 static void multiply_one(const pipit_matrix *w, uint32_t g0, uint32_t g1,
                          const pipit_acts *x, float *y) {
@@ -106,12 +93,18 @@ static void multiply_one(const pipit_matrix *w, uint32_t g0, uint32_t g1,
     switch (w->type) { VEC_TYPES(ONE_CASE) }
 }
 
-/* The first 2 or 1 of n_tokens; how many. */
+/* The first 4, 2 or 1 of n_tokens; how many. */
 static uint32_t multiply_first(const pipit_matrix *w, uint32_t g0, uint32_t g1,
                                const pipit_acts *x, uint32_t n_tokens,
                                float *y, size_t y_stride) {
-#define FEW_CASE(type) \
-    case PIPIT_TYPE_##type: two_##type(w, g0, g1, x, y, y_stride); return 2;
+#define FEW_CASE(type)                               \
+    case PIPIT_TYPE_##type:                          \
+        if (n_tokens >= TOKENS) {                    \
+            four_##type(w, g0, g1, x, y, y_stride);  \
+            return TOKENS;                           \
+        }                                            \
+        two_##type(w, g0, g1, x, y, y_stride);       \
+        return 2;
     if (n_tokens >= 2) switch (w->type) {
             FEW_TYPES(FEW_CASE)
             default: break;
@@ -128,19 +121,14 @@ static void matvec(const pipit_matrix *w, uint32_t g0, uint32_t g1,
         multiply_one(w, g0, g1, x, y);
 }
 
-static quad_function *quad_of(uint32_t type) {
-#define QUAD_CASE(type) \
-    case PIPIT_TYPE_##type: return quad_##type;
-    switch (type) {
-        FEW_TYPES(QUAD_CASE)
-        default: return NULL;
-    }
-}
-
 /* From how many tokens on it pays to unpack tiles, by measurement. */
 static uint32_t least_for_tiles(uint32_t type) {
-    if (type == PIPIT_TYPE_NVFP4) return UINT32_MAX;
-    return quad_of(type) ? 12 : 3;
+#define TILE_CASE(type) case PIPIT_TYPE_##type: return 12;
+    switch (type) {
+        FEW_TYPES(TILE_CASE)
+        case PIPIT_TYPE_NVFP4: return UINT32_MAX;
+        default: return 3;
+    }
 }
 
 /* Those of n_tokens that panels hold, if one with three tokens is worth it. */
@@ -149,32 +137,17 @@ static uint32_t in_panels(uint32_t n_tokens) {
                                            : n_tokens / TOKENS * TOKENS;
 }
 
-/* Less than PANEL_TOKENS; some groups at a time: their bytes stay in the
- * cache. */
+/* Some groups at a time: their bytes stay in the cache. */
 static void multiply_few(const pipit_matrix *w, uint32_t g0, uint32_t g1,
                          const pipit_acts *x, uint32_t n_tokens, float *y,
-                         size_t y_stride, uint8_t *scratch) {
-    const pipit_form_info *form = pipit_form(w->type);
-    act_panel *panels = (act_panel *)(void *)scratch;
-    panel_form f = {form->offset, false, pipit_is_signed(form->code)};
-    uint32_t n_blocks = w->n_cols / 32, n_quads = 0;
-    size_t step = n_blocks * panel_bytes(f.is_signed);
-    quad_function *quad = quad_of(w->type);
-    if (quad) n_quads = in_panels(n_tokens);
-    pack_panels(f, x, n_quads, n_blocks, panels);
-    for (uint32_t g = g0; g < g1; g += 16) {
-        uint32_t end = pipit_min_u32(g + 16, g1), t = 0;
-        for (uint8_t *panel = scratch; t < n_quads; t += TOKENS, panel += step)
-            quad_rows(quad, w, g, end, (act_panel *)(void *)panel, n_quads - t,
-                      y + t * y_stride, y_stride,
-                      scratch + panels_bytes(w->n_cols));
-        for (t = n_quads; t < n_tokens;) {
+                         size_t y_stride) {
+    for (uint32_t g = g0; g < g1; g += 16)
+        for (uint32_t t = 0; t < n_tokens;) {
             pipit_acts rest = {.blocks = x->blocks + t * x->block_stride,
                                .block_stride = x->block_stride};
-            t += multiply_first(w, g, end, &rest, n_tokens - t,
-                                y + t * y_stride, y_stride);
+            t += multiply_first(w, g, pipit_min_u32(g + 16, g1), &rest,
+                                n_tokens - t, y + t * y_stride, y_stride);
         }
-    }
 }
 
 static void matmul(const pipit_matrix *w, uint32_t g0, uint32_t g1,
@@ -192,7 +165,7 @@ static void matmul(const pipit_matrix *w, uint32_t g0, uint32_t g1,
             n = in_panels(n);
             multiply_tiles(w, g0, g1, &rest, n, y, y_stride, scratch);
         } else {
-            multiply_few(w, g0, g1, &rest, n, y, y_stride, scratch);
+            multiply_few(w, g0, g1, &rest, n, y, y_stride);
         }
         rest.blocks += n * x->block_stride;
         y += n * y_stride;

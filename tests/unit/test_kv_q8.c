@@ -8,7 +8,7 @@
 
 #include <math.h>
 
-enum { DIM = 96, SLOTS = 64, LONG = 300 };
+enum { DIM = 96, SLOTS = 256, LONG = 300 };
 
 static _Alignas(16) uint8_t keys[2][SLOTS * DIM * 2],
     values[2][SLOTS * DIM * 2];
@@ -59,8 +59,8 @@ static void what_is_stored_comes_back(void) {
         pipit_kv8_store(&a, s, x[s][0], x[s][1]);
     }
     for (uint32_t s = 0; s < SLOTS; s++) check_slot(&a, s, x[s][0], x[s][1]);
-    pipit_kv8_copy(&b, &a, 41);
-    for (uint32_t s = 0; s < 41; s++) check_slot(&b, s, x[s][0], x[s][1]);
+    pipit_kv8_copy(&b, &a, 141);
+    for (uint32_t s = 0; s < 141; s++) check_slot(&b, s, x[s][0], x[s][1]);
 }
 
 static void what_is_no_number_is_kept_as_0(void) {

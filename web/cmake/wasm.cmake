@@ -151,7 +151,7 @@ set(relaxed
 # What runs once for a file, not for each token or byte, is compiled small.
 set(pipit_small_sources ${pipit_sources})
 list(FILTER pipit_small_sources EXCLUDE REGEX
-  "(forward|stage|attention|shortconv|mixture|mathf|sampler|rope|threads|loader|adamw|train_(attention|product|row))\\.c$")
+  "(forward|stage|attention|kv_q8|shortconv|mixture|mathf|sampler|rope|threads|loader|adamw|train_(attention|product|row))\\.c$")
 set_source_files_properties(${pipit_small_sources} ${pipit_web_sources}
   PROPERTIES COMPILE_OPTIONS "-Oz")
 
