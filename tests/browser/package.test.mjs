@@ -295,10 +295,7 @@ describe("the package in a page", { skip: withoutBrowser }, () => {
                 ${script} }`;
             const alone = join(folder, "alone");
             await mkdir(alone, { recursive: true });
-            const html = page(
-                "",
-                body,
-            );
+            const html = page("", body);
             await writeFile(
                 join(alone, "index.html"),
                 html.replace("<body>", () => '<body><input type="file">'),
