@@ -5,6 +5,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { composePage } from "../../demo/pages.mjs";
 import { describeShell, vendored } from "../../demo/shell.mjs";
 
 const at = (/** @type {string} */ path) =>
@@ -41,11 +42,15 @@ test("nothing large, no model, no example program, no tool", () => {
     assert.ok(total < 1_000_000, `${total} bytes`);
 });
 
-test("each is asked for by another, or by the browser", () => {
+test("each is asked for by another, or by the browser", async () => {
     const pages = files.filter((file) => file.endsWith(".html"));
-    const texts = ["index.html", ...files]
-        .filter((file) => /\.(html|js|css|webmanifest)$/.test(file))
+    const whole = await Promise.all(
+        ["index.html", ...pages].map((file) => composePage(pathOf(file) ?? "")),
+    );
+    const texts = files
+        .filter((file) => /\.(js|css|webmanifest)$/.test(file))
         .map((file) => readFileSync(pathOf(file) ?? "", "utf8"))
+        .concat(whole)
         .join("\n");
     const unasked = files.filter((file) => {
         const name = file.split("/").at(-1) ?? "";
