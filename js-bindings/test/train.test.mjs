@@ -57,6 +57,30 @@ test("the loss falls, and a break changes no bit", async (t) => {
     await rejects(trainAdapter(model, examples, other), "invalid-argument");
 });
 
+test("it ends early, with the best epoch, where validation gets worse", async (t) => {
+    const model = await openTiny(t, { type: "Q4_0" }, trains);
+    const other = examples
+        .slice(0, 4)
+        .map(({ prompt }) => ({ prompt, completion: " ran over a hill" }));
+    const trained = await model.trainAdapter(examples, {
+        ...options,
+        epochs: 12,
+        learningRate: 0.02,
+        validation: other,
+    });
+    assert.equal(trained.finishReason, "early");
+    assert.match(trained.message ?? "", /validation examples rose from/);
+    const watched = trained.validationLosses;
+    const [best, last] = watched.slice(-2);
+    assert.ok(watched.length < 12 && best < last, watched.join(" "));
+    const adapter = await model.loadAdapter(new Blob([trained.bytes]));
+    const { candidates } = await model.evaluate(other, {
+        adapters: [{ adapter }],
+    });
+    const loss = candidates[0]?.loss ?? 0;
+    assert.ok(Math.abs(loss - best) < Math.abs(loss - last), `${loss}`);
+});
+
 test("what can't be learned is named by its line", async (t) => {
     const model = await openTiny(t, { type: "Q4_0" }, trains);
     const good = examples[0];
