@@ -227,30 +227,31 @@ static void weigh(const attn_work *w, float *sums) {
 
 /* ---- f16 and f32 ---------------------------------------------------------- */
 
-static void score_floats(const attn_work *w) {
+static uint32_t spans_of(const attn_work *w, pipit_kv_span spans[2]) {
     attn_slots slots[2];
-    uint32_t n_slots = slots_of(w, slots);
-    for (uint32_t i = 0, at = 0; i < n_slots; at += slots[i++].n) {
-        pipit_kv_span span =
-            pipit_kv_span_of(w->own->kv, w->cache, w->item->kv_head,
-                             slots[i].first, slots[i].n);
+    uint32_t n_spans = slots_of(w, slots);
+    for (uint32_t i = 0; i < n_spans; i++)
+        spans[i] = pipit_kv_span_of(w->own->kv, w->cache, w->item->kv_head,
+                                    slots[i].first, slots[i].n);
+    return n_spans;
+}
+
+static void score_floats(const attn_work *w) {
+    pipit_kv_span spans[2];
+    uint32_t n_spans = spans_of(w, spans);
+    for (uint32_t i = 0, at = 0; i < n_spans; at += spans[i++].n_pos)
         w->pass->kernels->attn_scores(
-            w->thread->q, w->n_rows, w->pass->model->h.attn_scale, &span,
+            w->thread->q, w->n_rows, w->pass->model->h.attn_scale, &spans[i],
             w->thread->scores + at, w->own->score_stride);
-    }
 }
 
 static void mix_floats(const attn_work *w) {
-    attn_slots slots[2];
-    uint32_t n_slots = slots_of(w, slots);
-    for (uint32_t i = 0, at = 0; i < n_slots; at += slots[i++].n) {
-        pipit_kv_span span =
-            pipit_kv_span_of(w->own->kv, w->cache, w->item->kv_head,
-                             slots[i].first, slots[i].n);
+    pipit_kv_span spans[2];
+    uint32_t n_spans = spans_of(w, spans);
+    for (uint32_t i = 0, at = 0; i < n_spans; at += spans[i++].n_pos)
         w->pass->kernels->attn_mix(w->thread->scores + at,
-                                   w->own->score_stride, w->n_rows, &span,
+                                   w->own->score_stride, w->n_rows, &spans[i],
                                    w->thread->out);
-    }
 }
 
 /* ---- 8 bits: products with quantized queries, then with quantized weights -- */

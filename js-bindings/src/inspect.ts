@@ -10,6 +10,7 @@ import {
     isThreaded,
 } from "./engine/instance.js";
 import { HeaderFile, STAGING_BYTES, textOf } from "./engine/file.js";
+import { kvTypes } from "./engine/kv-types.js";
 import { Pace } from "./engine/pace.js";
 import { PipitError } from "./errors.js";
 import { aborted, throwIfAborted } from "./host/connection.js";
@@ -27,8 +28,6 @@ import type {
 
 const HEADER_MEMORY = 2 ** 30;
 const MOST_POSITIONS = 2 ** 31;
-
-export const kvTypes = { auto: 0, f16: 1, f32: 2, q8: 3 } as const;
 
 /** As `loadModel` would choose. */
 export function threadCount(threads: number | undefined): number {

@@ -9,7 +9,6 @@ const pipit_vector pipit_constants[PIPIT_N_CONSTANTS] = {
     [PIPIT_K_INFINITY] = ALL(0x7f800000u),
     [PIPIT_K_ZERO] = ALL(0),
     [PIPIT_K_EVEN_BYTES] = ALL(0x00ff00ffu),
-    [PIPIT_K_NIBBLES] = ALL(0x000f000fu),
     /* forms.c has these tables in words; FP4's with 12 added */
     [PIPIT_K_IQ4] = {{0xbfad9881u, 0xf6eaddcfu, 0x26190d01u, 0x71594535u}},
     [PIPIT_K_FP4] = {{0x0f0e0d0cu, 0x18141210u, 0x090a0b0cu, 0x00040608u}},

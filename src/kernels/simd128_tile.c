@@ -155,20 +155,13 @@ static const uint8_t *group_at(const pipit_matrix *w, uint32_t g0,
     return w->groups + (g0 + (g < n_groups ? g : n_groups - 1)) * w->group_bytes;
 }
 
-void pipit_tile_unpack_mins(const pipit_matrix *w, uint32_t g0,
-                            uint32_t n_groups, bool wide, uint8_t *scratch,
-                            pipit_tile *tile) {
+void pipit_tile_unpack(const pipit_matrix *w, uint32_t g0, uint32_t n_groups,
+                       bool wide, uint8_t *scratch, pipit_tile *tile) {
     const pipit_form_info *form = pipit_form(w->type);
     set_shape(form, w->n_cols, wide, scratch, tile);
     if (form->has_min)
         for (uint32_t g = 0; g < PIPIT_TILE_GROUPS; g++)
             put_group_mins(form, group_at(w, g0, n_groups, g), tile, g);
-}
-
-void pipit_tile_unpack(const pipit_matrix *w, uint32_t g0, uint32_t n_groups,
-                       bool wide, uint8_t *scratch, pipit_tile *tile) {
-    const pipit_form_info *form = pipit_form(w->type);
-    pipit_tile_unpack_mins(w, g0, n_groups, wide, scratch, tile);
     for (uint32_t g = 0; g < PIPIT_TILE_GROUPS; g++) {
         const uint8_t *block = group_at(w, g0, n_groups, g);
         put_factors(form, block, tile, g);

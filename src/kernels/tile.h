@@ -42,11 +42,6 @@ size_t pipit_tile_bytes(uint32_t n_cols);
  * Not for NVFP4, whose scales are no integers. */
 void pipit_tile_unpack(const pipit_matrix *w, uint32_t g0, uint32_t n_groups,
                        bool wide, uint8_t *scratch, pipit_tile *tile);
-
-/* Only the minimums, if the type has some. */
-void pipit_tile_unpack_mins(const pipit_matrix *w, uint32_t g0,
-                            uint32_t n_groups, bool wide, uint8_t *scratch,
-                            pipit_tile *tile);
 /* The end of a sweep: out plus the minimums' part to y[t][4 g .. 4 g + 3].
  * sums: of the first block's activations, times d: of all columns of each token,
  * then of both halves; the next block's after `stride` bytes; NULL: out has the

@@ -1,6 +1,7 @@
 /* model.ts — a loaded model, as its owner holds it. */
 import manifest from "#manifest";
 import { textOf } from "../engine/file.js";
+import { kvTypes } from "../engine/kv-types.js";
 import type { LoadedModel } from "../protocol.js";
 import type {
     AppliedTemplate,
@@ -95,7 +96,7 @@ export class LoadedModelObject extends LoadedTokenizer implements Model {
             0,
             2 ** 31,
         );
-        if (!["auto", "q8", "f16", "f32"].includes(kvType))
+        if (!Object.hasOwn(kvTypes, kvType))
             refuse('kvType is "auto", "q8", "f16" or "f32"');
         const opened = await this.connection.call(
             "createSession",

@@ -5,6 +5,7 @@ import type { AdapterHandle } from "../engine/adapter.js";
 import { Ensemble } from "../engine/ensemble.js";
 import { generate } from "../engine/generation.js";
 import { createMemory, Instance, instantiate } from "../engine/instance.js";
+import { kvTypes } from "../engine/kv-types.js";
 import { ModelHandle } from "../engine/model.js";
 import { Pace } from "../engine/pace.js";
 import { SessionHandle } from "../engine/session.js";
@@ -45,8 +46,6 @@ type Handlers = {
     ) => Promise<Result<M>> | Result<M>;
 };
 type Piece = Extract<ToWorker, { type: "piece" }>["piece"];
-
-const kvTypes = { auto: 0, f16: 1, f32: 2, q8: 3 } as const;
 
 /** What a result holds that should move instead of being copied. */
 function transferable(result: unknown): ArrayBuffer[] {
