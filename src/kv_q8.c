@@ -3,6 +3,7 @@
 #include "quant.h"
 
 #include <float.h>
+#include <math.h>
 
 /* A group of four rows: for each 32 columns four scales, then eight vectors of
  * four columns of four rows (kernels/forms.h). */
@@ -47,22 +48,34 @@ pipit_kv8_head pipit_kv8_head_at(uint8_t *keys, uint8_t *values,
         head_dim, capacity};
 }
 
-/* NaN doesn't count, an infinity makes it 0. */
+/* Four lanes, so that compilers take vectors for them. */
+#define LANES 4
+
+/* NaN doesn't count, an infinity makes it 0. n: a multiple of LANES. */
 static float largest(const float *x, uint32_t n) {
-    float most = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        float a = x[i] < 0 ? -x[i] : x[i];
-        if (a > most) most = a;
-    }
-    return most <= FLT_MAX ? most : 0;
+    float most[LANES] = {0};
+    for (uint32_t i = 0; i < n; i += LANES)
+        for (uint32_t j = 0; j < LANES; j++) {
+            float a = fabsf(x[i + j]);
+            most[j] = most[j] < a ? a : most[j];
+        }
+    for (uint32_t j = 1; j < LANES; j++)
+        if (most[j] > most[0]) most[0] = most[j];
+    return most[0] <= FLT_MAX ? most[0] : 0;
 }
 
-/* Nearest, ties to even; NaN (infinity times 0) becomes 0. */
-static int8_t quantized(float x, float inverse) {
-    float v = x * inverse;
-    if (!(v >= -127.0f)) v = v != v ? 0.0f : -127.0f;
-    if (v > 127.0f) v = 127.0f;
-    return (int8_t)(int32_t)(v + 12582912.0f - 12582912.0f);
+/* Nearest, ties to even, by what adding 1.5 * 2^23 leaves in the low bits; NaN
+ * (infinity times 0) becomes 0. */
+static void quantize(const float *x, float inverse, uint32_t n, uint8_t *q) {
+    for (uint32_t i = 0; i < n; i++) {
+        float v = x[i] * inverse;
+        uint32_t bits;
+        v = v == v ? v : 0.0f;
+        v = v < -127.0f ? -127.0f : v;
+        v = (127.0f < v ? 127.0f : v) + 12582912.0f;
+        memcpy(&bits, &v, sizeof bits);
+        q[i] = (uint8_t)bits;
+    }
 }
 
 static float inverse_of(float most) {
@@ -74,13 +87,13 @@ static void store_key(const pipit_kv8_head *h, uint32_t slot,
     uint32_t row = slot % 4;
     uint8_t *block = h->keys + slot / 4 * key_group_bytes(h->head_dim);
     for (uint32_t c = 0; c < h->head_dim; c += 32, block += BLOCK_BYTES) {
-        float most = largest(key + c, 32), inverse = inverse_of(most);
+        float most = largest(key + c, 32);
         uint16_t scale = pipit_f32_to_f16(most / 127.0f);
+        uint8_t q[32];
+        quantize(key + c, inverse_of(most), 32, q);
         memcpy(block + 2 * row, &scale, sizeof scale);
-        for (uint32_t i = 0; i < 32; i++) {
-            int8_t q = quantized(key[c + i], inverse);
-            block[QUANTS_AT + i / 4 * 16 + row * 4 + i % 4] = (uint8_t)q;
-        }
+        for (uint32_t i = 0; i < 32; i += 4)
+            memcpy(block + QUANTS_AT + 4 * i + 4 * row, q + i, 4);
     }
 }
 
@@ -91,11 +104,14 @@ static void store_value(const pipit_kv8_head *h, uint32_t slot,
     uint8_t *block = value_block(h, slot);
     float most = largest(value, h->head_dim), inverse = inverse_of(most);
     h->scales[slot] = most / 127.0f;
-    for (uint32_t d = 0; d < h->head_dim; d += 4, block += VALUE_GROUP_BYTES) {
-        uint8_t *at = block + QUANTS_AT + column / 4 * 16 + column % 4;
-        if (column == 0) memcpy(block, ones, sizeof ones);
-        for (uint32_t row = 0; row < 4; row++)
-            at[4 * row] = (uint8_t)quantized(value[d + row], inverse);
+    for (uint32_t d = 0; d < h->head_dim; d += 32) {
+        uint8_t q[32];
+        quantize(value + d, inverse, 32, q);
+        for (uint32_t i = 0; i < 32; i += 4, block += VALUE_GROUP_BYTES) {
+            uint8_t *at = block + QUANTS_AT + column / 4 * 16 + column % 4;
+            if (column == 0) memcpy(block, ones, sizeof ones);
+            for (uint32_t row = 0; row < 4; row++) at[4 * row] = q[i + row];
+        }
     }
 }
 

@@ -11,8 +11,8 @@ uint64_t pipit_layer_weights(const pipit_hparams *h,
     return h->n_embd * (first + 3u * n_ff);
 }
 
-/* 64 rows use each unpacked weight often enough; a larger model takes fewer, so
- * that one layer stays within a step. */
+/* PIPIT_PASS_ROWS use each unpacked weight often enough; a larger model takes
+ * fewer, so that one layer stays within a step. */
 uint32_t pipit_pass_batch(const pipit_hparams *h,
                           const pipit_layer_params *layers,
                           uint32_t n_context) {
@@ -22,7 +22,7 @@ uint32_t pipit_pass_batch(const pipit_hparams *h,
         if (n > most) most = n;
     }
     uint64_t rows = PIPIT_STEP_MACS * 2 / most;
-    rows = rows > 64 ? 64 : rows < 8 ? 8 : rows & ~(uint64_t)3;
+    rows = rows > PIPIT_PASS_ROWS ? PIPIT_PASS_ROWS : rows < 8 ? 8 : rows & ~(uint64_t)3;
     return rows < n_context ? (uint32_t)rows : n_context;
 }
 

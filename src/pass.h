@@ -13,8 +13,9 @@
 #include "engine.h"
 #include "kvcache.h"
 
+#define PIPIT_PASS_ROWS 128u
 /* Query rows (tokens x heads) that share one read of the keys. */
-#define PIPIT_ATTN_ROWS 16u
+#define PIPIT_ATTN_ROWS 32u
 
 /* The adapters of a session. */
 typedef struct pipit_active {

@@ -49,13 +49,18 @@ PIPIT_INLINE float largest_32(const float *x) {
     return wasm_f32x4_extract_lane(best, 0);
 }
 
-/* The sums of 16 quants in i16 vectors: of columns 0, 1 of each four, and of
- * 2, 3. */
-PIPIT_INLINE void sums_of_16(v128_t low, v128_t high, int32_t sums[2]) {
-    v128_t s = wasm_i32x4_extadd_pairwise_i16x8(wasm_i16x8_add(low, high));
-    s = wasm_i32x4_add(s, wasm_i32x4_shuffle(s, s, 2, 3, 0, 1));
-    sums[0] = wasm_i32x4_extract_lane(s, 0);
-    sums[1] = wasm_i32x4_extract_lane(s, 1);
+/* Sums of i16 vectors: of the lanes that hold columns 0, 1 of each four in even
+ * places, of those that hold 2, 3 in odd ones: a's first, then b's. */
+PIPIT_INLINE v128_t pair_sums(v128_t a, v128_t b) {
+    a = wasm_i32x4_extadd_pairwise_i16x8(a);
+    b = wasm_i32x4_extadd_pairwise_i16x8(b);
+    return wasm_i32x4_add(wasm_i32x4_shuffle(a, b, 0, 1, 4, 5),
+                          wasm_i32x4_shuffle(a, b, 2, 3, 6, 7));
+}
+
+/* Lanes 0 and 1 changed, and 2 and 3. */
+PIPIT_INLINE v128_t neighbours(v128_t v) {
+    return wasm_i32x4_shuffle(v, v, 1, 0, 3, 2);
 }
 
 /* Only what is negative of both, added. */
@@ -65,29 +70,35 @@ PIPIT_INLINE v128_t below_0(v128_t low, v128_t high) {
                           wasm_i16x8_min(high, zero));
 }
 
-PIPIT_INLINE void set_minus(act_sum *out, int32_t first, int32_t second) {
+/* minus: lanes 0 and 1 of the first half, 2 and 3 of the second. */
+PIPIT_INLINE void set_minus(act_block *out, v128_t minus) {
+    v128_t all = wasm_i32x4_add(minus, wasm_i32x4_shuffle(minus, minus, 2, 3,
+                                                          0, 1));
 #if PIPIT_DOT == PIPIT_DOT_16
-    (*out)[0] = (int16_t)-first;
-    (*out)[1] = (int16_t)-second;
+    wasm_v128_store64_lane(out->minus_half,
+                           wasm_i16x8_narrow_i32x4(minus, minus), 0);
+    wasm_v128_store32_lane(out->minus, wasm_i16x8_narrow_i32x4(all, all), 0);
 #else
-    (*out)[0] = -(first + second);
+    minus = wasm_i32x4_add(minus, neighbours(minus));
+    wasm_v128_store32_lane(out->minus_half[0], minus, 0);
+    wasm_v128_store32_lane(out->minus_half[1], minus, 2);
+    wasm_v128_store32_lane(out->minus, wasm_i32x4_add(all, neighbours(all)),
+                           0);
 #endif
 }
 
 static void quantize_block(const float *x, act_block *out) {
     float amax = largest_32(x);
     v128_t inverse = wasm_f32x4_splat(amax > 0 ? 127.0f / amax : 0);
-    int32_t sum[2][2];
-    v128_t below = wasm_i32x4_splat(0);
+    v128_t q[4], half[2], below = wasm_i32x4_splat(0);
     PIPIT_UNROLL
     for (int h = 0; h < 2; h++) {
-        v128_t q[4];
         PIPIT_UNROLL
         for (int i = 0; i < 4; i++)
             q[i] = quantize_4(x + 16 * h + 4 * i, inverse);
         v128_t low = wasm_i16x8_narrow_i32x4(q[0], q[1]);
         v128_t high = wasm_i16x8_narrow_i32x4(q[2], q[3]);
-        sums_of_16(low, high, sum[h]);
+        half[h] = wasm_i16x8_add(low, high);
         below = wasm_i16x8_add(below, below_0(low, high));
 #if PIPIT_DOT == PIPIT_DOT_PLAIN
         low = wasm_i16x8_shuffle(low, low, 0, 2, 1, 3, 4, 6, 5, 7);
@@ -98,16 +109,19 @@ static void quantize_block(const float *x, act_block *out) {
         wasm_v128_store(out->q + 16 * h, wasm_i8x16_narrow_i16x8(low, high));
 #endif
     }
-    int32_t parts[2];
-    sums_of_16(below, wasm_i32x4_splat(0), parts);
-    out->below = -(parts[0] + parts[1]);
+    v128_t sums = pair_sums(half[0], half[1]), below_sums = pair_sums(below, below);
+    v128_t d_sums = wasm_i32x4_add(sums, neighbours(sums));
+    v128_t all = wasm_i32x4_add(d_sums, wasm_i32x4_shuffle(d_sums, d_sums, 2, 3, 0, 1));
+    d_sums = wasm_i32x4_shuffle(all, d_sums, 0, 4, 6, 0);
     out->d = amax / 127.0f;
-    out->d_sum = out->d * (float)(sum[0][0] + sum[0][1] + sum[1][0] + sum[1][1]);
-    for (int h = 0; h < 2; h++) {
-        out->d_half_sum[h] = out->d * (float)(sum[h][0] + sum[h][1]);
-        set_minus(&out->minus_half[h], sum[h][0], sum[h][1]);
-    }
-    set_minus(&out->minus, sum[0][0] + sum[1][0], sum[0][1] + sum[1][1]);
+    d_sums = wasm_f32x4_mul(wasm_f32x4_convert_i32x4(d_sums),
+                            wasm_f32x4_splat(out->d));
+    wasm_v128_store64_lane(&out->d_sum, d_sums, 0);
+    wasm_v128_store32_lane(&out->d_half_sum[1], d_sums, 2);
+    below_sums = wasm_i32x4_neg(
+        wasm_i32x4_add(below_sums, neighbours(below_sums)));
+    wasm_v128_store32_lane(&out->below, below_sums, 0);
+    set_minus(out, wasm_i32x4_neg(sums));
 }
 
 static void quantize(const float *x, size_t n, uint8_t *blocks) {

@@ -29,7 +29,7 @@
 #define GROUPS PIPIT_TILE_GROUPS
 #define TOKENS PIPIT_TILE_TOKENS
 /* As many activations stay in the second cache with a tile. */
-#define PANEL_TOKENS 64
+#define PANEL_TOKENS 128
 
 #include "acts.h"
 #include "panels.h"
