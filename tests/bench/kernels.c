@@ -20,7 +20,7 @@ enum { MAX_TOKENS = 64, MAX_COLS = 4096, MAX_ROWS = 8192 };
 
 static uint8_t weights[16 << 20];
 static _Alignas(64) uint8_t blocks[MAX_TOKENS * MAX_COLS * 4];
-static _Alignas(64) uint8_t scratch[MAX_COLS * 256];
+static _Alignas(64) uint8_t scratch[MAX_COLS * 400];
 static float x[MAX_TOKENS * MAX_COLS], y[MAX_TOKENS * MAX_ROWS];
 static pipit_matrix w;
 static const pipit_kernels *kernels;

@@ -50,7 +50,7 @@ static void fill(pipit_rng *rng, float *x, size_t n) {
 static uint8_t file_bytes[ROWS * COLS * 4];
 static _Alignas(64) uint8_t groups[GROUPS * COLS * 16];
 static _Alignas(64) uint8_t blocks[TOKENS * COLS * 4];
-static _Alignas(64) uint8_t scratch[COLS * 256];
+static _Alignas(64) uint8_t scratch[COLS * 400];
 static float x[TOKENS * COLS], y[TOKENS * GROUPS * 4], z[TOKENS * GROUPS * 4];
 
 static pipit_matrix make_matrix(pipit_rng *rng, uint32_t type) {

@@ -3,7 +3,7 @@
 
 #include "tiny_model.h"
 
-enum { N = 90 };
+enum { N = 170, BATCH = 128 };
 
 static uint32_t tokens[N];
 
@@ -43,7 +43,7 @@ static void batches_of_any_size_give_the_same_bits(void) {
         tiny_options o = family(f);
         tiny t = tiny_open(&o);
         float *all = all_logits(&t);
-        static const size_t sizes[] = {1, 7, 64, 13};
+        static const size_t sizes[] = {1, 7, 64, 150};
         for (size_t k = 0; k < 4; k++) {
             pipit_session *s = tiny_session(&t, TINY_CONTEXT);
             for (size_t at = 0; at < N; at += sizes[k]) {
@@ -147,10 +147,10 @@ static void stopping_keeps_whole_batches(void) {
     CHECK(pipit_session_eval(s, tokens, N, 0, stop_at_once, &asked, &error) ==
           PIPIT_E_CANCELLED);
     CHECK_EQ_I64(asked, 1);
-    CHECK_EQ_U64(pipit_session_length(s), 64); /* the first batch */
+    CHECK_EQ_U64(pipit_session_length(s), BATCH);
     CHECK(pipit_session_logits(s, 0) == NULL);
-    CHECK(pipit_session_eval(s, tokens + 64, N - 64, 0, NULL, NULL, NULL) ==
-          PIPIT_OK);
+    CHECK(pipit_session_eval(s, tokens + BATCH, N - BATCH, 0, NULL, NULL,
+                             NULL) == PIPIT_OK);
     check_last(s, all, N);
     pipit_session_close(s);
     free(all);
@@ -186,17 +186,17 @@ static void progress_counts_tokens(void) {
     size_t done = 99, total = 99;
     tiny_tokens(tokens, N);
     CHECK(pipit_session_eval(s, tokens, 5, 0, NULL, NULL, NULL) == PIPIT_OK);
-    CHECK(pipit_session_begin(s, tokens + 5, 80, 0, NULL) == PIPIT_OK);
+    CHECK(pipit_session_begin(s, tokens + 5, 150, 0, NULL) == PIPIT_OK);
     pipit_session_progress(s, &done, &total);
     CHECK_EQ_U64(done, 0);
-    CHECK_EQ_U64(total, 80);
+    CHECK_EQ_U64(total, 150);
     CHECK(pipit_session_step(s) == PIPIT_PENDING);
     pipit_session_progress(s, &done, &total);
-    CHECK_EQ_U64(done, 64);
+    CHECK_EQ_U64(done, BATCH);
     while (pipit_session_step(s) == PIPIT_PENDING) {}
     pipit_session_progress(s, &done, &total);
-    CHECK_EQ_U64(done, 80);
-    CHECK_EQ_U64(total, 80);
+    CHECK_EQ_U64(done, 150);
+    CHECK_EQ_U64(total, 150);
     pipit_session_close(s);
     tiny_close(&t);
 }

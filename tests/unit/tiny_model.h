@@ -19,7 +19,7 @@ typedef struct tiny_options {
     uint32_t part, n_parts; /* of a split model; n_parts 0: in one file */
 } tiny_options;
 
-enum { TINY_LAYERS = 3, TINY_EMBD = 32, TINY_VOCAB = 50, TINY_CONTEXT = 96 };
+enum { TINY_LAYERS = 3, TINY_EMBD = 32, TINY_VOCAB = 50, TINY_CONTEXT = 192 };
 
 static inline tiny_options tiny_defaults(void) {
     return (tiny_options){.n_layers = TINY_LAYERS, .n_embd = TINY_EMBD,
