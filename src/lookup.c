@@ -1,10 +1,10 @@
 #include "lookup.h"
 
 /* As many tokens must have stood there the same; one more after each miss. */
-#define LEAST_MATCH 4u
+#define LEAST_MATCH 6u
 #define MOST_MATCH 16u
 #define FIRST_SIZE 3u /* with the token before it, one pass of four */
-#define FIRST_PAUSE 8u
+#define FIRST_PAUSE 16u
 #define MOST_MISSES 5u
 
 void pipit_lookup_init(pipit_lookup *lookup) {

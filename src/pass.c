@@ -133,10 +133,11 @@ uint64_t pipit_pass_layer_macs(const pipit_pass *p, uint32_t layer) {
     const pipit_layer_params *params = &p->model->layers[layer].params;
     uint64_t n = pipit_layer_weights(h, params) * p->n_tokens, seen = 0;
     if (params->is_convolution) return n;
-    /* and the keys and values that attention reads, floats at some quarter of
-     * the rate */
+    /* and the keys and values that attention reads, at some half of the rate
+     * where they are of 8 bits, at a quarter as floats */
+    uint32_t slower = p->rows[0].of->kv->type == PIPIT_KV_Q8 ? 2 : 4;
     for (uint32_t i = 0; i < p->n_tokens; i++) seen += p->rows[i].pos + 1;
-    return n + 8 * seen * h->n_heads * h->head_dim;
+    return n + 2 * slower * seen * h->n_heads * h->head_dim;
 }
 
 void pipit_pass_put_logits(const pipit_pass *p, uint32_t row, const float *y,

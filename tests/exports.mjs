@@ -4,11 +4,10 @@
 // modules must agree, names and numbers of parameters alike; and a module
 // imports nothing but its memory.
 import { readFile } from "node:fs/promises";
-import v8 from "node:v8";
+import { allowRelaxedSimd } from "./tools/relaxed-simd.mjs";
 import { builtModules, trainingModules, wasmFolder } from "../web/build.mjs";
 
-// Node 20 can compile relaxed SIMD, but hides it.
-v8.setFlagsFromString("--experimental-wasm-relaxed-simd");
+allowRelaxedSimd();
 
 const read = (/** @type {string} */ path) =>
     readFile(new URL(`../${path}`, import.meta.url), "utf8");

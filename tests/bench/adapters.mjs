@@ -4,10 +4,10 @@
 //   node tests/bench/adapters.mjs ADAPTER [--rounds 9] [--threads 1]
 //       [--prompt 128] [--tokens 24]
 import { parseArgs } from "node:util";
-import { setFlagsFromString } from "node:v8";
+import { allowRelaxedSimd } from "../tools/relaxed-simd.mjs";
 import { loadModel } from "pipit";
 
-setFlagsFromString("--experimental-wasm-relaxed-simd");
+allowRelaxedSimd();
 const { values, positionals } = parseArgs({
     options: {
         rounds: { type: "string", default: "9" },

@@ -6,11 +6,11 @@
 //                              [--save FILE]
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
-import { setFlagsFromString } from "node:v8";
+import { allowRelaxedSimd } from "../tools/relaxed-simd.mjs";
 import { parseArgs } from "node:util";
 import { loadModel, PipitError } from "pipit";
 
-setFlagsFromString("--experimental-wasm-relaxed-simd");
+allowRelaxedSimd();
 const { values, positionals } = parseArgs({
     options: {
         threads: { type: "string", default: "1" },

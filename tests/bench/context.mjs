@@ -8,11 +8,11 @@
 // --cpu counts the time of the processor instead of the clock's, for a machine
 // with other work; with one thread only.
 import { writeFileSync } from "node:fs";
-import { setFlagsFromString } from "node:v8";
+import { allowRelaxedSimd } from "../tools/relaxed-simd.mjs";
 import { parseArgs } from "node:util";
 import { loadModel } from "pipit";
 
-setFlagsFromString("--experimental-wasm-relaxed-simd");
+allowRelaxedSimd();
 const { values, positionals } = parseArgs({
     options: {
         threads: { type: "string", default: "1" },

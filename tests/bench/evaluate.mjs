@@ -7,12 +7,12 @@ import assert from "node:assert/strict";
 import * as fs from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { setFlagsFromString } from "node:v8";
+import { allowRelaxedSimd } from "../tools/relaxed-simd.mjs";
 import { loadModel } from "pipit";
 import { evaluate } from "pipit/evaluate";
 import { readExamples } from "pipit/train";
 
-setFlagsFromString("--experimental-wasm-relaxed-simd");
+allowRelaxedSimd();
 const { values, positionals } = parseArgs({
     options: {
         adapter: { type: "string" },

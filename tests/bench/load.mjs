@@ -41,8 +41,9 @@ async function inNode(text) {
 /** @param {number} threads */
 const ours = (threads) =>
     inNode(`
-        import { setFlagsFromString } from "node:v8";
-        setFlagsFromString("--experimental-wasm-relaxed-simd");
+        import { allowRelaxedSimd } from
+            ${JSON.stringify(new URL("../tools/relaxed-simd.mjs", import.meta.url))};
+        allowRelaxedSimd();
         const { loadModel } = await import("pipit");
         const file = ${JSON.stringify(file)};
         const model = await loadModel(file, { threads: ${threads} });

@@ -10,13 +10,16 @@
 // llama.cpp through node-llama-cpp. They are copied to a cache folder and
 // installed there. Rounds alternate between the engines; figures are medians of
 // the rounds' medians. --short only tries whether everything runs: its figures
-// say nothing. --from prints the goals of saved runs; of a part that is in
+// say nothing. Ours runs in Node 24, which is fetched where another Node was
+// started. --from prints the goals of saved runs; of a part that is in
 // several the last counts.
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
+import { spawnSync } from "node:child_process";
 import { parseArgs } from "node:util";
 import { inspect } from "pipit";
+import { node24 } from "../tools/node24.mjs";
 import { tinyModel } from "../tools/tiny-model.mjs";
 import { native, ours, wllama } from "./peers/contenders.mjs";
 import { fileOf, subjects } from "./peers/files.mjs";
@@ -52,6 +55,16 @@ if (values.from) {
     );
     console.log(goalTable(goals(Object.assign({}, ...all))));
     process.exit(0);
+}
+
+// Of an age with the Chromium in which wllama runs: what compiles Node 20's
+// modules is years older.
+const newer = await node24();
+if ("program" in newer && newer.program !== process.execPath) {
+    const words = process.argv.slice(1);
+    process.exit(
+        spawnSync(newer.program, words, { stdio: "inherit" }).status ?? 1,
+    );
 }
 
 const parts =

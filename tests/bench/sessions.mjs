@@ -6,11 +6,11 @@
 //       [--tokens 64] [--sessions 1,2,4,8] [--context 0] [--save FILE]
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
-import { setFlagsFromString } from "node:v8";
+import { allowRelaxedSimd } from "../tools/relaxed-simd.mjs";
 import { parseArgs } from "node:util";
 import { loadModel } from "pipit";
 
-setFlagsFromString("--experimental-wasm-relaxed-simd");
+allowRelaxedSimd();
 const { values, positionals } = parseArgs({
     options: {
         rounds: { type: "string", default: "3" },

@@ -5,13 +5,13 @@
 //       [--batch 4] [--8-bit]
 import * as fs from "node:fs";
 import { parseArgs } from "node:util";
-import { setFlagsFromString } from "node:v8";
+import { allowRelaxedSimd } from "../tools/relaxed-simd.mjs";
 import { loadModel } from "pipit";
 import { readExamples } from "pipit/train";
 import { startServer } from "../../demo/serve.mjs";
 import { launch } from "../browser/support.mjs";
 
-setFlagsFromString("--experimental-wasm-relaxed-simd");
+allowRelaxedSimd();
 const { values } = parseArgs({
     options: {
         rounds: { type: "string", default: "3" },

@@ -5,7 +5,7 @@
 //   node ours.mjs MODEL --threads 2 [--plain] [--prompts 128,512] [--reps 3]
 //                       [--contextLength 1024]
 import { parseArgs } from "node:util";
-import { setFlagsFromString } from "node:v8";
+import { allowRelaxedSimd } from "../../tools/relaxed-simd.mjs";
 import { loadModel } from "pipit";
 import { measure } from "pipit/bench";
 
@@ -20,7 +20,7 @@ const { values, positionals } = parseArgs({
     allowPositionals: true,
 });
 const [file = ""] = positionals;
-if (!values.plain) setFlagsFromString("--experimental-wasm-relaxed-simd");
+if (!values.plain) allowRelaxedSimd();
 const report = await measure(
     (threads) =>
         loadModel(file, {

@@ -5,7 +5,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { setFlagsFromString } from "node:v8";
+import { allowRelaxedSimd } from "../../tools/relaxed-simd.mjs";
 import { isMainThread, parentPort, Worker } from "node:worker_threads";
 import { root } from "./places.mjs";
 
@@ -109,7 +109,7 @@ if (!isMainThread) {
 export async function roofs(threads) {
     if (!existsSync(moduleOf("relaxed")))
         throw new Error("no modules of kernels: npm run build");
-    setFlagsFromString("--experimental-wasm-relaxed-simd");
+    allowRelaxedSimd();
     const dot16 = await together("dot16", threads);
     const dotAdd = await together("dot_add", threads);
     return {
