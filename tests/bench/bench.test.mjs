@@ -60,8 +60,8 @@ test("goals: each has its row, met or missed", () => {
         cancel: { most: 101, half: 3 },
         firstToken: { first: 149, steady: 100 },
         growth: [
-            { parameters: 15e6, decode: 1000, prefill: 3000 },
-            { parameters: 1e9, decode: 18, prefill: 20 },
+            { parameters: 15e6, body: 6e6, decode: 1000, prefill: 3000 },
+            { parameters: 1e9, body: 9e8, decode: 18, prefill: 40 },
         ],
         sessions: { 1: 100, 4: 250 },
         lookup: {
@@ -92,8 +92,8 @@ test("goals: each has its row, met or missed", () => {
     assert.equal(met("cancel"), false);
     assert.equal(met("first token"), true);
     assert.equal(met("engine before weights"), true);
-    assert.equal(met("decode: tokens/s × parameters"), true);
-    assert.equal(met("prefill: tokens/s × parameters"), false);
+    assert.equal(met("decode: tokens/s × weights"), true);
+    assert.equal(met("prefill: tokens/s × weights"), false);
     assert.equal(met("four sessions"), true);
     assert.equal(met("prompt lookup, copying"), true);
     assert.equal(met("prompt lookup, others"), false);
