@@ -30,13 +30,13 @@ PIPIT_INLINE const act_block *act_row(const pipit_acts *acts, uint32_t t) {
 }
 
 PIPIT_INLINE v128_t quantize_4(const float *x, v128_t inverse) {
-    const v128_t limit = wasm_f32x4_splat(127.0f);
+    v128_t round = pipit_float(PIPIT_F_ROUND);
     v128_t v = wasm_f32x4_mul(wasm_v128_load(x), inverse);
     v = wasm_v128_and(v, wasm_f32x4_eq(v, v)); /* NaN: 0 */
-    v = wasm_f32x4_pmin(limit, wasm_f32x4_pmax(wasm_f32x4_neg(limit), v));
+    v = wasm_f32x4_pmax(pipit_float(PIPIT_F_MINUS_127), v);
+    v = wasm_f32x4_pmin(pipit_float(PIPIT_F_127), v);
     /* Adding 1.5 * 2^23 rounds to even and leaves the integer in the low bits. */
-    v = wasm_f32x4_add(v, wasm_f32x4_splat(12582912.0f));
-    return wasm_i32x4_sub(v, wasm_i32x4_splat(0x4b400000));
+    return wasm_i32x4_sub(wasm_f32x4_add(v, round), round);
 }
 
 PIPIT_INLINE float largest_32(const float *x) {

@@ -15,6 +15,26 @@ const pipit_vector pipit_constants[PIPIT_N_CONSTANTS] = {
 };
 
 #define MASK(i) [i] = ALL(i * 0x01010101u)
+const float pipit_floats[PIPIT_N_FLOATS] = {
+    [PIPIT_F_ROUND] = 12582912.0f, /* 1.5 * 2^23 */
+    [PIPIT_F_127] = 127.0f,
+    [PIPIT_F_MINUS_127] = -127.0f,
+    [PIPIT_F_1] = 1.0f,
+    [PIPIT_F_MINUS_2] = -2.0f,
+    [PIPIT_F_LOG2_E] = 1.44269504088896341f,
+    [PIPIT_F_LN2] = 0.693359375f,
+    [PIPIT_F_LN2_REST] = -2.12194440e-4f,
+    [PIPIT_F_EXP_LEAST] = -104.0f,
+    [PIPIT_F_EXP_MOST] = 88.73f,
+    [PIPIT_F_BELOW_LEAST] = -87.0f,
+    [PIPIT_F_TANH_SMALL] = 0.625f,
+    [PIPIT_F_EXP] = 1.9875691500e-4f, 1.3981999507e-3f, 8.3334519073e-3f,
+    4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f,
+    [PIPIT_F_BELOW] = 8.31251e-3f, 4.189034e-2f, 0.16667116f, 0.4999923f,
+    [PIPIT_F_TANH] = -5.70498872745e-3f, 2.06390887954e-2f,
+    -5.37397155531e-2f, 1.33314422036e-1f, -3.33332819422e-1f,
+};
+
 const pipit_vector pipit_byte_masks[64] = {
     MASK(1),  MASK(3),  MASK(4),  MASK(7),  MASK(8),  MASK(12),
     MASK(15), MASK(16), MASK(24), MASK(31), MASK(48), MASK(63),

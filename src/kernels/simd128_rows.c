@@ -97,7 +97,7 @@ void pipit_simd128_hadamard(float *x, size_t n) {
 
 PIPIT_INLINE v128_t silu_4(v128_t x) {
     v128_t e = pipit_exp_4(wasm_f32x4_neg(x));
-    return wasm_f32x4_div(x, wasm_f32x4_add(wasm_f32x4_splat(1.0f), e));
+    return wasm_f32x4_div(x, wasm_f32x4_add(pipit_float(PIPIT_F_1), e));
 }
 
 PIPIT_INLINE v128_t gelu_4(v128_t x) {
