@@ -22,7 +22,8 @@ uint32_t pipit_pass_batch(const pipit_hparams *h,
         if (n > most) most = n;
     }
     uint64_t rows = PIPIT_STEP_MACS * 2 / most;
-    rows = rows > PIPIT_PASS_ROWS ? PIPIT_PASS_ROWS : rows < 8 ? 8 : rows & ~(uint64_t)3;
+    if (rows > PIPIT_PASS_ROWS) rows = PIPIT_PASS_ROWS;
+    rows = rows < 8 ? 8 : rows & ~(uint64_t)3;
     return rows < n_context ? (uint32_t)rows : n_context;
 }
 

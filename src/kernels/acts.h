@@ -63,6 +63,11 @@ PIPIT_INLINE v128_t neighbours(v128_t v) {
     return wasm_i32x4_shuffle(v, v, 1, 0, 3, 2);
 }
 
+/* With lanes 0 and 1 changed for 2 and 3. */
+PIPIT_INLINE v128_t other_half(v128_t v) {
+    return wasm_i32x4_shuffle(v, v, 2, 3, 0, 1);
+}
+
 /* Only what is negative of both, added. */
 PIPIT_INLINE v128_t below_0(v128_t low, v128_t high) {
     const v128_t zero = wasm_i32x4_splat(0);
@@ -72,8 +77,7 @@ PIPIT_INLINE v128_t below_0(v128_t low, v128_t high) {
 
 /* minus: lanes 0 and 1 of the first half, 2 and 3 of the second. */
 PIPIT_INLINE void set_minus(act_block *out, v128_t minus) {
-    v128_t all = wasm_i32x4_add(minus, wasm_i32x4_shuffle(minus, minus, 2, 3,
-                                                          0, 1));
+    v128_t all = wasm_i32x4_add(minus, other_half(minus));
 #if PIPIT_DOT == PIPIT_DOT_16
     wasm_v128_store64_lane(out->minus_half,
                            wasm_i16x8_narrow_i32x4(minus, minus), 0);
@@ -109,18 +113,18 @@ static void quantize_block(const float *x, act_block *out) {
         wasm_v128_store(out->q + 16 * h, wasm_i8x16_narrow_i16x8(low, high));
 #endif
     }
-    v128_t sums = pair_sums(half[0], half[1]), below_sums = pair_sums(below, below);
-    v128_t d_sums = wasm_i32x4_add(sums, neighbours(sums));
-    v128_t all = wasm_i32x4_add(d_sums, wasm_i32x4_shuffle(d_sums, d_sums, 2, 3, 0, 1));
-    d_sums = wasm_i32x4_shuffle(all, d_sums, 0, 4, 6, 0);
+    v128_t sums = pair_sums(half[0], half[1]);
+    v128_t halves = wasm_i32x4_add(sums, neighbours(sums));
+    v128_t all = wasm_i32x4_add(halves, other_half(halves));
+    all = wasm_i32x4_shuffle(all, halves, 0, 4, 6, 0); /* and each half's */
     out->d = amax / 127.0f;
-    d_sums = wasm_f32x4_mul(wasm_f32x4_convert_i32x4(d_sums),
-                            wasm_f32x4_splat(out->d));
+    v128_t d_sums = wasm_f32x4_mul(wasm_f32x4_convert_i32x4(all),
+                                   wasm_f32x4_splat(out->d));
     wasm_v128_store64_lane(&out->d_sum, d_sums, 0);
     wasm_v128_store32_lane(&out->d_half_sum[1], d_sums, 2);
-    below_sums = wasm_i32x4_neg(
-        wasm_i32x4_add(below_sums, neighbours(below_sums)));
-    wasm_v128_store32_lane(&out->below, below_sums, 0);
+    below = pair_sums(below, below);
+    below = wasm_i32x4_neg(wasm_i32x4_add(below, neighbours(below)));
+    wasm_v128_store32_lane(&out->below, below, 0);
     set_minus(out, wasm_i32x4_neg(sums));
 }
 

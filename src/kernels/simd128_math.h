@@ -15,7 +15,7 @@ PIPIT_INLINE v128_t pipit_poly_4(int first, int n, v128_t x) {
     return p;
 }
 
-/* x = n log 2 + r: r, and n in the low bits of `shifted`, which is n + 1.5 * 2^23. */
+/* x = n log 2 + r: r, and n + 1.5 * 2^23, which has n in its low bits. */
 PIPIT_INLINE v128_t pipit_reduced_4(v128_t x, v128_t *shifted) {
     v128_t round = pipit_float(PIPIT_F_ROUND);
     *shifted =
