@@ -13,6 +13,7 @@
 #include "engine.h"
 #include "kvcache.h"
 
+/* Tokens of a pass, at most. */
 #define PIPIT_PASS_ROWS 128u
 /* Query rows (tokens x heads) that share one read of the keys. */
 #define PIPIT_ATTN_ROWS 32u

@@ -1,7 +1,7 @@
-// Tokens per second times parameters, from 15 million to a billion: constant where
+// Tokens per second times weights, from 15 million to a billion: constant where
 // the cost is the weights. A prompt's token is multiplied by all but the (tied)
-// embeddings, a decoded one by these too. Files of the architecture llama in the shapes of known
-// models, all Q4_0 with tied embeddings, random weights; written once.
+// embeddings, a decoded one by these too. Files of the architecture llama in the
+// shapes of known models, all Q4_0, random weights; written once.
 //
 //   node tests/bench/growth.mjs [--threads 1] [--sizes 15M,110M,135M,360M,1.1B]
 //                               [--folder FOLDER] [--write] [--cpu]

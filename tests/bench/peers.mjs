@@ -13,10 +13,10 @@
 // say nothing. Ours runs in Node 24, which is fetched where another Node was
 // started. --from prints the goals of saved runs; of a part that is in
 // several the last counts.
+import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { spawnSync } from "node:child_process";
 import { parseArgs } from "node:util";
 import { inspect } from "pipit";
 import { node24 } from "../tools/node24.mjs";

@@ -43,8 +43,8 @@ static void batches_of_any_size_give_the_same_bits(void) {
         tiny_options o = family(f);
         tiny t = tiny_open(&o);
         float *all = all_logits(&t);
-        static const size_t sizes[] = {1, 7, 64, 150};
-        for (size_t k = 0; k < 4; k++) {
+        static const size_t sizes[] = {1, 7, 13, 64, 150};
+        for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
             pipit_session *s = tiny_session(&t, TINY_CONTEXT);
             for (size_t at = 0; at < N; at += sizes[k]) {
                 size_t n = N - at < sizes[k] ? N - at : sizes[k];
