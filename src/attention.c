@@ -76,13 +76,8 @@ static void place_item(const pipit_pass *p, uint32_t layer, uint32_t token,
                    wide ? NULL : l->attn_q_norm);
     place_head(p, l, token, rows.k, wide ? NULL : l->attn_k_norm);
     uint32_t slot = pipit_kv_slot(cache, p->rows[token].pos);
-    if (kv->type == PIPIT_KV_Q8) {
-        pipit_kv8_head head = pipit_kv8_head_of(kv, cache, kv_head);
-        spread(p, rows.k, 1);
-        pipit_kv8_store(&head, slot, rows.k, rows.v);
-        return;
-    }
-    size_t start = kv_head * cache->key_bytes;
+    size_t start = kv_head * cache->head_bytes;
+    if (kv->type == PIPIT_KV_Q8) spread(p, rows.k, 1);
     p->kernels->kv_store(rows.k, rows.v, dim, kv->type, slot,
                          cache->keys + start, cache->values + start);
 }
@@ -178,17 +173,16 @@ static attn_work work_of(const pipit_pass *p, uint32_t layer,
     return w;
 }
 
-/* The one or two runs of slots that hold an item's positions. */
-typedef struct attn_slots {
-    uint32_t first, n;
-} attn_slots;
-
-static uint32_t slots_of(const attn_work *w, attn_slots slots[2]) {
+/* The one or two spans that hold an item's positions. */
+static uint32_t spans_of(const attn_work *w, pipit_kv_span spans[2]) {
     uint32_t first = pipit_kv_slot(w->cache, w->first);
     uint32_t n = pipit_min_u32(w->n, w->cache->capacity - first);
-    slots[0] = (attn_slots){first, n};
-    slots[1] = (attn_slots){0, w->n - n};
-    return n == w->n ? 1 : 2;
+    spans[0] = pipit_kv_span_of(w->own->kv, w->cache, w->item->kv_head, first,
+                                n);
+    if (n == w->n) return 1;
+    spans[1] = pipit_kv_span_of(w->own->kv, w->cache, w->item->kv_head, 0,
+                                w->n - n);
+    return 2;
 }
 
 static void gather_queries(const attn_work *w) {
@@ -201,7 +195,8 @@ static void gather_queries(const attn_work *w) {
 }
 
 /* Scores of one row to weights: what it must not see becomes 0. Returns the sum
- * of the weights. row[0] belongs to position first; n positions in all. */
+ * of the weights. row[0] belongs to position first; n positions in all, and
+ * the rest of a block. */
 static float weigh_row(const pipit_pass *p, const pipit_kv_layer *cache,
                        float *row, uint32_t first, uint32_t n, uint32_t pos) {
     float cap = p->model->h.attn_softcap;
@@ -213,7 +208,8 @@ static float weigh_row(const pipit_pass *p, const pipit_kv_layer *cache,
         for (uint32_t i = 0; i < pos - cache->window + 1 - first; i++)
             row[i] = -INFINITY;
     float sum = p->kernels->softmax(row, n_seen);
-    for (uint32_t i = n_seen; i < n; i++) row[i] = 0;
+    uint32_t end = (n + PIPIT_KV8_BLOCK - 1) & ~(PIPIT_KV8_BLOCK - 1);
+    for (uint32_t i = n_seen; i < end; i++) row[i] = 0;
     return sum;
 }
 
@@ -225,120 +221,28 @@ static void weigh(const attn_work *w, float *sums) {
                             w->first, w->n, pos + r / w->item->n_heads);
 }
 
-/* ---- f16 and f32 ---------------------------------------------------------- */
-
-static uint32_t spans_of(const attn_work *w, pipit_kv_span spans[2]) {
-    attn_slots slots[2];
-    uint32_t n_spans = slots_of(w, slots);
-    for (uint32_t i = 0; i < n_spans; i++)
-        spans[i] = pipit_kv_span_of(w->own->kv, w->cache, w->item->kv_head,
-                                    slots[i].first, slots[i].n);
-    return n_spans;
-}
-
-static void score_floats(const attn_work *w) {
+static void score(const attn_work *w) {
+    const pipit_hparams *h = &w->pass->model->h;
+    float scale = h->attn_scale;
     pipit_kv_span spans[2];
     uint32_t n_spans = spans_of(w, spans);
+    if (w->own->kv->type == PIPIT_KV_Q8) {
+        scale /= (float)spread_size(h->head_dim);
+        spread(w->pass, w->thread->q, w->n_rows);
+    }
     for (uint32_t i = 0, at = 0; i < n_spans; at += spans[i++].n_pos)
-        w->pass->kernels->attn_scores(
-            w->thread->q, w->n_rows, w->pass->model->h.attn_scale, &spans[i],
-            w->thread->scores + at, w->own->score_stride);
+        w->pass->kernels->attn_scores(w->thread->q, w->n_rows, scale,
+                                      &spans[i], w->thread->scores + at,
+                                      w->own->score_stride, w->thread->scratch);
 }
 
-static void mix_floats(const attn_work *w) {
+static void mix(const attn_work *w, const float *sums) {
     pipit_kv_span spans[2];
     uint32_t n_spans = spans_of(w, spans);
     for (uint32_t i = 0, at = 0; i < n_spans; at += spans[i++].n_pos)
         w->pass->kernels->attn_mix(w->thread->scores + at,
-                                   w->own->score_stride, w->n_rows, &spans[i],
-                                   w->thread->out);
-}
-
-/* ---- 8 bits: products with quantized queries, then with quantized weights -- */
-
-/* y = matrix . row for all rows that stand quantized in attn_blocks. */
-static void multiply(const attn_work *w, const pipit_matrix *matrix, float *y,
-                     size_t y_stride) {
-    pipit_acts acts = {.blocks = w->thread->attn_blocks,
-                       .block_stride = w->own->attn_block_stride};
-    w->pass->kernels->matmul(matrix, 0, pipit_matrix_n_groups(matrix), &acts,
-                             w->n_rows, y, y_stride,
-                             w->thread->scratch);
-}
-
-static void quantize_row(const attn_work *w, uint32_t row, const float *x,
-                         uint32_t n) {
-    w->pass->kernels->quantize(
-        x, n, w->thread->attn_blocks + row * w->own->attn_block_stride);
-}
-
-static void score_q8(const attn_work *w) {
-    uint32_t dim = w->pass->model->h.head_dim;
-    pipit_kv8_head head =
-        pipit_kv8_head_of(w->own->kv, w->cache, w->item->kv_head);
-    attn_slots slots[2];
-    uint32_t n_slots = slots_of(w, slots);
-    float scale = w->pass->model->h.attn_scale / (float)spread_size(dim);
-    for (uint32_t i = 0; i < w->n_rows * dim; i++) w->thread->q[i] *= scale;
-    spread(w->pass, w->thread->q, w->n_rows);
-    for (uint32_t r = 0; r < w->n_rows; r++)
-        quantize_row(w, r, w->thread->q + r * dim, dim);
-    for (uint32_t i = 0, at = 0; i < n_slots; at += slots[i++].n) {
-        pipit_matrix keys =
-            pipit_kv8_keys(&head, slots[i].first, slots[i].n);
-        multiply(w, &keys, w->thread->scores + at, w->own->score_stride);
-    }
-}
-
-/* A run in which one weight is a larger part of all: 8 bits lose its neighbours,
- * unless what they leave is mixed too. */
-#define LARGE_PART (1.0f / 16)
-
-/* out += values . weights, as they stand quantized. */
-static void mix_blocks(const attn_work *w, const pipit_matrix *values) {
-    multiply(w, values, w->thread->part, values->n_rows);
-    w->pass->kernels->add(w->thread->out, w->thread->part,
-                          (size_t)w->n_rows * values->n_rows);
-}
-
-/* Positions [at, at + n) of those that are seen: no more than a run. */
-static void mix_run(const attn_work *w, const pipit_kv8_head *head,
-                    uint32_t at, uint32_t n, const float *sums) {
-    const pipit_kernels *k = w->pass->kernels;
-    uint32_t slot = pipit_kv_slot(w->cache, w->first + at);
-    pipit_matrix values = pipit_kv8_values(head, slot, n);
-    bool large[PIPIT_ATTN_ROWS], any = false;
-    float *row = w->thread->scores + at;
-    for (uint32_t r = 0; r < w->n_rows; r++, row += w->own->score_stride) {
-        float most = k->weigh(row, head->scales + slot, n);
-        large[r] = most > LARGE_PART * sums[r];
-        any |= large[r];
-        for (uint32_t i = n; i < values.n_cols; i++) row[i] = 0;
-        quantize_row(w, r, row, values.n_cols);
-    }
-    mix_blocks(w, &values);
-    if (!any) return;
-    row = w->thread->scores + at;
-    for (uint32_t r = 0; r < w->n_rows; r++, row += w->own->score_stride) {
-        uint8_t *blocks =
-            w->thread->attn_blocks + r * w->own->attn_block_stride;
-        if (large[r])
-            k->residue(row, values.n_cols, blocks);
-        else
-            memset(row, 0, values.n_cols * sizeof *row);
-        quantize_row(w, r, row, values.n_cols);
-    }
-    mix_blocks(w, &values);
-}
-
-static void mix_q8(const attn_work *w, const float *sums) {
-    pipit_kv8_head head =
-        pipit_kv8_head_of(w->own->kv, w->cache, w->item->kv_head);
-    for (uint32_t at = 0, n; at < w->n; at += n) {
-        uint32_t left = PIPIT_KV8_RUN - (w->first + at) % PIPIT_KV8_RUN;
-        n = pipit_min_u32(left, w->n - at);
-        mix_run(w, &head, at, n, sums);
-    }
+                                   w->own->score_stride, sums, w->n_rows,
+                                   &spans[i], w->thread->out);
 }
 
 /* ---- an item ---------------------------------------------------------------- */
@@ -356,20 +260,13 @@ static void store_row(const attn_work *w, uint32_t row, float sum) {
 static void attend_item(const pipit_pass *p, uint32_t layer,
                         const attn_item *item, uint32_t thread) {
     attn_work w = work_of(p, layer, item, thread);
-    bool q8 = w.own->kv->type == PIPIT_KV_Q8;
     size_t n_out = (size_t)w.n_rows * p->model->h.head_dim;
     float sums[PIPIT_ATTN_ROWS];
     gather_queries(&w);
-    if (q8)
-        score_q8(&w);
-    else
-        score_floats(&w);
+    score(&w);
     weigh(&w, sums);
     memset(w.thread->out, 0, n_out * sizeof(float));
-    if (q8)
-        mix_q8(&w, sums);
-    else
-        mix_floats(&w);
+    mix(&w, sums);
     for (uint32_t r = 0; r < w.n_rows; r++) store_row(&w, r, sums[r]);
 }
 

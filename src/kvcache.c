@@ -6,7 +6,7 @@
 
 static uint32_t capacity_of(const pipit_layer_params *p, uint32_t n_context,
                             uint32_t n_batch) {
-    uint64_t n = n_context, whole = PIPIT_KV8_RUN;
+    uint64_t n = n_context, whole = PIPIT_KV8_BLOCK;
     if (p->window > 0) {
         uint64_t ring = (uint64_t)p->window + n_batch + REWIND_MARGIN +
                         PIPIT_KV8_BLOCK;
@@ -47,30 +47,29 @@ static void carve_convolutions(const pipit_hparams *h,
     }
 }
 
+/* Of one head's keys, or values. */
+static size_t position_bytes(const pipit_kvcache *kv) {
+    size_t n = kv->head_dim;
+    return kv->type == PIPIT_KV_Q8 ? n + sizeof(float)
+                                   : n * (kv->type == PIPIT_KV_F32 ? 4 : 2);
+}
+
 void pipit_kvcache_carve(const pipit_hparams *h,
                          const pipit_layer_params *layers, uint32_t n_context,
                          uint32_t n_batch, pipit_kv_type type,
                          pipit_arena *arena, pipit_kvcache *kv) {
-    uint64_t row = (uint64_t)h->head_dim * (type == PIPIT_KV_F32 ? 4 : 2);
     *kv = (pipit_kvcache){.type = type, .head_dim = h->head_dim,
                           .n_context = n_context};
     kv->layers = pipit_arena_take(arena, h->n_layers, sizeof *kv->layers);
     for (uint32_t i = 0; i < h->n_layers; i++) {
         const pipit_layer_params *p = &layers[i];
         uint32_t capacity = capacity_of(p, n_context, n_batch);
-        uint64_t key_bytes = row * capacity, value_bytes = key_bytes;
-        if (type == PIPIT_KV_Q8) {
-            key_bytes = pipit_kv8_key_bytes(h->head_dim, capacity);
-            value_bytes = pipit_kv8_value_bytes(h->head_dim, capacity);
-        }
-        uint8_t *keys =
-            pipit_arena_take_bytes(arena, key_bytes * p->n_kv_heads);
-        uint8_t *values =
-            pipit_arena_take_bytes(arena, value_bytes * p->n_kv_heads);
+        uint64_t bytes = (uint64_t)capacity * position_bytes(kv);
+        uint8_t *keys = pipit_arena_take_bytes(arena, bytes * p->n_kv_heads);
+        uint8_t *values = pipit_arena_take_bytes(arena, bytes * p->n_kv_heads);
         if (arena->base)
             kv->layers[i] = (pipit_kv_layer){.keys = keys, .values = values,
-                                             .key_bytes = (size_t)key_bytes,
-                                             .value_bytes = (size_t)value_bytes,
+                                             .head_bytes = (size_t)bytes,
                                              .capacity = capacity,
                                              .window = p->window};
     }
@@ -80,18 +79,10 @@ void pipit_kvcache_carve(const pipit_hparams *h,
 pipit_kv_span pipit_kv_span_of(const pipit_kvcache *kv,
                                const pipit_kv_layer *l, uint32_t head,
                                uint32_t first, uint32_t n) {
-    size_t element = kv->type == PIPIT_KV_F32 ? 4 : 2;
-    size_t start = head * l->key_bytes + first * kv->head_dim * element;
+    size_t start = head * l->head_bytes + first * position_bytes(kv);
     return (pipit_kv_span){.keys = l->keys + start, .values = l->values + start,
                            .type = kv->type, .head_dim = kv->head_dim,
                            .n_pos = n};
-}
-
-pipit_kv8_head pipit_kv8_head_of(const pipit_kvcache *kv,
-                                 const pipit_kv_layer *l, uint32_t head) {
-    return pipit_kv8_head_at(l->keys + head * l->key_bytes,
-                             l->values + head * l->value_bytes, kv->head_dim,
-                             l->capacity);
 }
 
 void pipit_conv_keep(const pipit_kvcache *kv, const pipit_conv_layer *c,
@@ -156,30 +147,17 @@ static bool same_rings(const pipit_kvcache *a, const pipit_kvcache *b,
     return true;
 }
 
-/* Both begin with the same positions, head by head. */
-static void copy_heads(const pipit_kv_layer *to, const pipit_kv_layer *from,
-                       uint32_t n_heads, size_t bytes) {
-    for (uint32_t h = 0; h < n_heads; h++) {
-        memcpy(to->keys + h * to->key_bytes, from->keys + h * from->key_bytes,
-               bytes);
-        memcpy(to->values + h * to->value_bytes,
-               from->values + h * from->value_bytes, bytes);
-    }
-}
-
 static void copy_layer(const pipit_kvcache *to, const pipit_kvcache *from,
                        uint32_t layer, uint32_t n_heads, uint32_t n) {
     const pipit_kv_layer *a = &to->layers[layer], *b = &from->layers[layer];
-    size_t row = to->head_dim * (to->type == PIPIT_KV_F32 ? 4u : 2u);
-    if (a->window > 0) n = a->capacity;
-    if (to->type != PIPIT_KV_Q8) { /* keys stand in groups of four */
-        copy_heads(a, b, n_heads, (((size_t)n + 3) & ~(size_t)3) * row);
-        return;
-    }
+    /* whole blocks; both have room for the last */
+    size_t bytes = ((size_t)n + PIPIT_KV8_BLOCK - 1) / PIPIT_KV8_BLOCK *
+                   PIPIT_KV8_BLOCK * position_bytes(to);
+    if (a->window > 0) bytes = a->head_bytes;
     for (uint32_t h = 0; h < n_heads; h++) {
-        pipit_kv8_head x = pipit_kv8_head_of(to, a, h);
-        pipit_kv8_head y = pipit_kv8_head_of(from, b, h);
-        pipit_kv8_copy(&x, &y, n);
+        memcpy(a->keys + h * a->head_bytes, b->keys + h * b->head_bytes, bytes);
+        memcpy(a->values + h * a->head_bytes, b->values + h * b->head_bytes,
+               bytes);
     }
 }
 

@@ -5,11 +5,11 @@
  *     keys    (capacity / 4, head_dim, 4)   four positions side by side
  *     values  (capacity, head_dim)
  *
- * in f16 or f32, keys after RoPE; or in 8 bits, as kv_q8.h draws it. A layer that
- * sees every position has room for the whole context, position p at slot p. A
- * windowed layer keeps a ring: p at slot p % capacity, capacity = window + the
+ * in f16 or f32, keys after RoPE; or in 8 bits, as kernels/kv8.h draws it. A layer
+ * that sees every position has room for the whole context, position p at slot p.
+ * A windowed layer keeps a ring: p at slot p % capacity, capacity = window + the
  * largest batch + a margin for rewinding, so rounded up that groups of four and
- * runs of 8-bit values stay whole.
+ * blocks of 8-bit values stay whole.
  *
  * A layer that is a short convolution keeps a ring of its inputs instead, f32,
  * since a position needs only the n_taps - 1 before it:
@@ -23,12 +23,12 @@
 #ifndef PIPIT_KVCACHE_H
 #define PIPIT_KVCACHE_H
 
-#include "kv_q8.h"
+#include "kernels/kv8.h"
 #include "model.h"
 
 typedef struct pipit_kv_layer {
-    uint8_t *keys, *values;        /* of KV head 0 */
-    size_t key_bytes, value_bytes; /* from one head's to the next's */
+    uint8_t *keys, *values; /* of KV head 0 */
+    size_t head_bytes;      /* from one head's keys, or values, to the next's */
     uint32_t capacity;             /* slots */
     uint32_t window;               /* 0: none */
 } pipit_kv_layer;
@@ -73,11 +73,8 @@ static inline uint32_t pipit_kv_first(const pipit_kv_layer *l, uint32_t pos) {
     return (pos - l->window + 1) & ~(PIPIT_KV8_BLOCK - 1);
 }
 
-pipit_kv8_head pipit_kv8_head_of(const pipit_kvcache *kv,
-                                 const pipit_kv_layer *l, uint32_t head);
-
 /* Slots [first, first + n) of a head as a span for the attention kernels; first
- * is a multiple of 4 and the slots don't wrap. */
+ * is a multiple of 32 and the slots don't wrap. */
 pipit_kv_span pipit_kv_span_of(const pipit_kvcache *kv,
                                const pipit_kv_layer *l, uint32_t head,
                                uint32_t first, uint32_t n);

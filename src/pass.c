@@ -61,10 +61,6 @@ static void set_strides(const pipit_hparams *h,
     /* A windowed query's first block may begin before its window, and the last
      * one goes beyond what is there. */
     p->score_stride = round4((size_t)n_context + 2 * PIPIT_KV8_BLOCK);
-    size_t columns = h->head_dim > PIPIT_KV8_RUN ? h->head_dim : PIPIT_KV8_RUN;
-    p->attn_block_stride =
-        columns / PIPIT_ACT_BLOCK * kernels->act_block_bytes;
-    if (*max_cols < columns) *max_cols = columns;
 }
 
 static void carve_threads(const pipit_hparams *h, const pipit_kernels *kernels,
@@ -74,14 +70,13 @@ static void carve_threads(const pipit_hparams *h, const pipit_kernels *kernels,
     for (uint32_t i = 0; i < n_threads; i++) {
         pipit_pass_thread t;
         size_t scratch = kernels->matmul_scratch_bytes((uint32_t)max_cols);
+        size_t queries = pipit_attn_scratch_bytes(PIPIT_ATTN_ROWS, h->head_dim);
+        if (queries > scratch) scratch = queries;
         t.row = take_rows(arena, 1, max_cols);
         t.blocks = pipit_arena_take(arena, 1, p->block_stride);
         t.q = take_rows(arena, PIPIT_ATTN_ROWS, h->head_dim);
         t.out = take_rows(arena, PIPIT_ATTN_ROWS, h->head_dim);
         t.scores = take_rows(arena, PIPIT_ATTN_ROWS, p->score_stride);
-        t.part = take_rows(arena, PIPIT_ATTN_ROWS, h->head_dim);
-        t.attn_blocks =
-            pipit_arena_take(arena, PIPIT_ATTN_ROWS, p->attn_block_stride);
         t.scratch = pipit_arena_take(arena, 1, scratch);
         if (arena->base) p->threads[i] = t;
     }

@@ -40,11 +40,7 @@ typedef struct pipit_pass_thread {
     uint8_t *blocks;  /* and its quantized form */
     float *q, *out;   /* (PIPIT_ATTN_ROWS, head_dim) */
     float *scores;    /* (PIPIT_ATTN_ROWS, score_stride) */
-    /* with 8-bit keys and values: queries or weights of a run, quantized, and
-     * what the run's values come to */
-    uint8_t *attn_blocks; /* (PIPIT_ATTN_ROWS, attn_block_stride) */
-    float *part;          /* (PIPIT_ATTN_ROWS, head_dim) */
-    uint8_t *scratch; /* of the matrix product */
+    uint8_t *scratch; /* of the matrix product, or of attention's scores */
 } pipit_pass_thread;
 
 /* Mixtures of experts: each token has n_experts_used rows, sorted by expert. */
@@ -95,7 +91,7 @@ typedef struct pipit_pass {
     float rope_magnitude, rope_windowed_magnitude;
     size_t embd_stride, row_stride, qkv_stride, heads_stride, ffn_stride;
     size_t vocab_stride;
-    size_t block_stride, score_stride, attn_block_stride;
+    size_t block_stride, score_stride;
     pipit_pass_thread *threads;
 } pipit_pass;
 

@@ -32,7 +32,7 @@ const layers = [
     { files: ["adapter*", "fingerprint"] },
     {
         files: [
-            ...["kv_q8", "kvcache", "rope", "pass", "stage"],
+            ...["kvcache", "rope", "pass", "stage"],
             ...["attention", "shortconv", "mixture", "forward"],
         ],
     },

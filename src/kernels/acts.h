@@ -8,17 +8,19 @@ typedef int16_t act_sum[2];
 typedef int32_t act_sum[1];
 #endif
 
+#if PIPIT_DOT == PIPIT_DOT_PLAIN
+typedef int16_t act_quant; /* of each four columns 0, 2, 1, 3 */
+#else
+typedef int8_t act_quant;
+#endif
+
 /* 32 activations. */
 typedef struct act_block {
     float d;
     float d_sum, d_half_sum[2]; /* d times the sums of all and of each 16 */
     int32_t below; /* the sum of |q| where q < 0 */
     act_sum minus, minus_half[2];
-#if PIPIT_DOT == PIPIT_DOT_PLAIN
-    int16_t q[32]; /* of each four columns 0, 2, 1, 3 */
-#else
-    int8_t q[32];
-#endif
+    act_quant q[32];
 } act_block;
 
 /* Tokens that are multiplied together, and the columns they are at. */
@@ -91,6 +93,18 @@ PIPIT_INLINE void set_minus(act_block *out, v128_t minus) {
 #endif
 }
 
+/* Sixteen quants, widened. */
+PIPIT_INLINE void store_quants(act_quant *to, v128_t low, v128_t high) {
+#if PIPIT_DOT == PIPIT_DOT_PLAIN
+    low = wasm_i16x8_shuffle(low, low, 0, 2, 1, 3, 4, 6, 5, 7);
+    high = wasm_i16x8_shuffle(high, high, 0, 2, 1, 3, 4, 6, 5, 7);
+    wasm_v128_store(to, low);
+    wasm_v128_store(to + 8, high);
+#else
+    wasm_v128_store(to, wasm_i8x16_narrow_i16x8(low, high));
+#endif
+}
+
 static void quantize_block(const float *x, act_block *out) {
     float amax = largest_32(x);
     v128_t inverse = wasm_f32x4_splat(amax > 0 ? 127.0f / amax : 0);
@@ -104,14 +118,7 @@ static void quantize_block(const float *x, act_block *out) {
         v128_t high = wasm_i16x8_narrow_i32x4(q[2], q[3]);
         half[h] = wasm_i16x8_add(low, high);
         below = wasm_i16x8_add(below, below_0(low, high));
-#if PIPIT_DOT == PIPIT_DOT_PLAIN
-        low = wasm_i16x8_shuffle(low, low, 0, 2, 1, 3, 4, 6, 5, 7);
-        high = wasm_i16x8_shuffle(high, high, 0, 2, 1, 3, 4, 6, 5, 7);
-        wasm_v128_store(out->q + 16 * h, low);
-        wasm_v128_store(out->q + 16 * h + 8, high);
-#else
-        wasm_v128_store(out->q + 16 * h, wasm_i8x16_narrow_i16x8(low, high));
-#endif
+        store_quants(out->q + 16 * h, low, high);
     }
     v128_t sums = pair_sums(half[0], half[1]);
     v128_t halves = wasm_i32x4_add(sums, neighbours(sums));
@@ -133,28 +140,6 @@ static void quantize(const float *x, size_t n, uint8_t *blocks) {
     for (size_t b = 0; b < n / 32; b++) quantize_block(x + 32 * b, out + b);
 }
 
-/* Quants i to i + 3 of a block. */
-PIPIT_INLINE v128_t quants_at(const act_block *block, int i) {
-#if PIPIT_DOT == PIPIT_DOT_PLAIN
-    v128_t q = wasm_i32x4_load16x4(block->q + i);
-    return wasm_i32x4_shuffle(q, q, 0, 2, 1, 3);
-#else
-    v128_t q = wasm_v128_load32_zero(block->q + i);
-    return wasm_i32x4_extend_low_i16x8(wasm_i16x8_extend_low_i8x16(q));
-#endif
-}
-
-static void residue(float *x, size_t n, const uint8_t *blocks) {
-    const act_block *block = (const act_block *)(const void *)blocks;
-    for (size_t b = 0; b < n / 32; b++, block++)
-        for (int i = 0; i < 32; i += 4, x += 4) {
-            v128_t q = wasm_f32x4_convert_i32x4(quants_at(block, i));
-            v128_t d = wasm_v128_load32_splat(&block->d);
-            wasm_v128_store(
-                x, wasm_f32x4_sub(wasm_v128_load(x), wasm_f32x4_mul(d, q)));
-        }
-}
-
 /* ---- integer sums -------------------------------------------------------- */
 
 /* The activations that meet vector j: four columns, or each two of them. */
@@ -162,17 +147,17 @@ typedef struct splats {
     v128_t first, second;
 } splats;
 
-PIPIT_INLINE splats splats_of(const act_block *x, int j) {
-    splats s = {wasm_v128_load32_splat(x->q + 4 * j), wasm_i32x4_splat(0)};
+PIPIT_INLINE splats splats_of(const act_quant *q, int j) {
+    splats s = {wasm_v128_load32_splat(q + 4 * j), wasm_i32x4_splat(0)};
 #if PIPIT_DOT == PIPIT_DOT_PLAIN
-    s.second = wasm_v128_load32_splat(x->q + 4 * j + 2);
+    s.second = wasm_v128_load32_splat(q + 4 * j + 2);
 #endif
     return s;
 }
 
 /* Amounts, and ones where the activation is negative; plain: as they are. */
-PIPIT_INLINE splats amounts_of(const act_block *x, int j) {
-    splats s = splats_of(x, j);
+PIPIT_INLINE splats amounts_of(const act_quant *q, int j) {
+    splats s = splats_of(q, j);
 #if PIPIT_DOT != PIPIT_DOT_PLAIN
     s.second = wasm_i8x16_gt(pipit_constant(PIPIT_K_ZERO), s.first);
     s.first = wasm_i8x16_abs(s.first);

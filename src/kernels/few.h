@@ -72,7 +72,8 @@ PIPIT_INLINE void vec_add(const vec_form *f, bool split, int j, splats x,
 }
 
 PIPIT_INLINE splats vec_splats(const vec_form *f, const act_block *x, int j) {
-    return pipit_is_signed(f->code) ? amounts_of(x, j) : splats_of(x, j);
+    return pipit_is_signed(f->code) ? amounts_of(x->q, j)
+                                    : splats_of(x->q, j);
 }
 
 /* Vector i of four or eight packed bits meets the activations of all tokens. */

@@ -40,9 +40,10 @@ typedef struct pipit_acts {
 } pipit_acts;
 
 /* Keys of one KV head: groups of four positions, (pos / 4, d, pos % 4), so that
- * a lane is a position. Values: (pos, d), so that a lane is a dimension. */
+ * a lane is a position. Values: (pos, d), so that a lane is a dimension. In 8
+ * bits: as kv8.h draws them, from the first of a block on. */
 typedef struct pipit_kv_span {
-    const void *keys;   /* f16 or f32, position 0 of the span first */
+    const void *keys;   /* position 0 of the span first */
     const void *values;
     pipit_kv_type type;
     uint32_t head_dim;  /* of keys and values each; a multiple of 4 */
@@ -56,8 +57,6 @@ typedef struct pipit_kernels {
      * d = amax / 127 and what else the implementation keeps. */
     size_t act_block_bytes;
     void (*quantize)(const float *x, size_t n, uint8_t *blocks);
-    /* x -= what its blocks stand for, element by element: x - d * q. */
-    void (*residue)(float *x, size_t n, const uint8_t *blocks);
 
     /* y[4 g .. 4 g + 3] for groups g0 <= g < g1; y is (rows rounded up to 4). */
     void (*matvec)(const pipit_matrix *w, uint32_t g0, uint32_t g1,
@@ -80,9 +79,7 @@ typedef struct pipit_kernels {
     /* y = x / sqrt(lane sum of x*x / n + eps) * w; y may be x. */
     void (*rms_norm)(const float *x, const float *w, size_t n, float eps,
                      float *y);
-    void (*add)(float *x, const float *y, size_t n);     /* x += y */
-    float (*weigh)(float *x, const float *y, size_t n);  /* x *= y; returns the
-                                                largest x >= 0 there was */
+    void (*add)(float *x, const float *y, size_t n); /* x += y */
     /* Hadamard's transform, not normalized, of n = 2^k >= 4 elements: for h = 1,
      * 2, 4 … < n every two that are h apart become a + b and a - b. */
     void (*hadamard)(float *x, size_t n);
@@ -93,22 +90,28 @@ typedef struct pipit_kernels {
     /* scores[h][p] = scale * (q[h] . key p), in column order, for the n_heads
      * query heads that share this KV head. q: (n_heads, head_dim) dense;
      * scores: (n_heads, score_stride), written in whole groups of four: room
-     * for n_pos rounded up to 4. */
+     * for n_pos rounded up to 4. scratch: of pipit_attn_scratch_bytes. */
     void (*attn_scores)(const float *q, uint32_t n_heads, float scale,
                         const pipit_kv_span *kv, float *scores,
-                        size_t score_stride);
+                        size_t score_stride, uint8_t *scratch);
     /* In place: s[i] = pipit_expf_below_0(s[i] - max), returns the lane sum. */
     float (*softmax)(float *s, size_t n);
     /* out[h][d] += sum over p in order of p[h][p] * value[p][d];
-     * out: (n_heads, head_dim) dense. */
-    void (*attn_mix)(const float *p, size_t p_stride, uint32_t n_heads,
-                     const pipit_kv_span *kv, float *out);
+     * out: (n_heads, head_dim) dense. 8 bits: sums[h] of each row's weights,
+     * and 0 from n_pos to the next multiple of 32. */
+    void (*attn_mix)(const float *p, size_t p_stride, const float *sums,
+                     uint32_t n_heads, const pipit_kv_span *kv, float *out);
     /* One position's key and value (head_dim floats each) into a head's
      * storage at position pos. */
     void (*kv_store)(const float *key, const float *value, uint32_t head_dim,
                      pipit_kv_type type, uint32_t pos, void *keys,
                      void *values);
 } pipit_kernels;
+
+static inline size_t pipit_attn_scratch_bytes(uint32_t n_heads,
+                                              uint32_t head_dim) {
+    return n_heads * (16 + 2 * (size_t)head_dim);
+}
 
 /* The i-th implementation of this build, slowest first; NULL past the last. */
 const pipit_kernels *pipit_kernels_at(uint32_t i);

@@ -48,7 +48,7 @@ PIPIT_INLINE void pack_quads(bool is_signed, const act_block *from, int t,
             wasm_v128_store32_lane(q[2 * j][t], v, 0);
             wasm_v128_store32_lane(q[2 * j + 1][t], v, 1);
         } else {
-            splats s = amounts_of(from, j);
+            splats s = amounts_of(from->q, j);
             wasm_v128_store32_lane(q[j][t], s.first, 0);
             wasm_v128_store32_lane(q[8 + j][t], s.second, 0);
         }

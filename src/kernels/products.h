@@ -13,6 +13,7 @@
  * weights are the first operand and the activations' amounts |x| the second:
  * where x < 0 the weights' bits are turned over first, and since ~q is - q - 1,
  * q x = ~q |x| + |x|; the sum of those |x| is added once for the block. */
+#include "kv8.h"
 #include "quants.h"
 #include "scalar.h"
 #include "simd.h"
@@ -35,6 +36,7 @@
 #include "panels.h"
 #include "few.h"
 #include "many.h"
+#include "attention8.h"
 
 
 /* Numbers as in forms.c, constants here so that each type's loop is its own. */
@@ -173,24 +175,39 @@ static void matmul(const pipit_matrix *w, uint32_t g0, uint32_t g1,
     }
 }
 
+static void attn_scores(const float *q, uint32_t n_heads, float scale,
+                        const pipit_kv_span *kv, float *scores,
+                        size_t score_stride, uint8_t *scratch) {
+    if (kv->type == PIPIT_KV_Q8)
+        scores8(q, n_heads, scale, kv, scores, score_stride, scratch);
+    else
+        pipit_simd128_attn_scores(q, n_heads, scale, kv, scores, score_stride);
+}
+
+static void attn_mix(const float *p, size_t p_stride, const float *sums,
+                     uint32_t n_heads, const pipit_kv_span *kv, float *out) {
+    if (kv->type == PIPIT_KV_Q8)
+        mix8(p, p_stride, sums, n_heads, kv, out);
+    else
+        pipit_simd128_attn_mix(p, p_stride, n_heads, kv, out);
+}
+
 #define PIPIT_KERNELS_OF(label)                       \
     {                                                 \
         .name = label,                                \
         .act_block_bytes = sizeof(act_block),         \
         .quantize = quantize,                         \
-        .residue = residue,                           \
         .matvec = matvec,                             \
         .matmul_scratch_bytes = matmul_scratch_bytes, \
         .matmul = matmul,                             \
         .accumulate = pipit_simd128_accumulate,       \
         .rms_norm = pipit_simd128_rms_norm,           \
         .add = pipit_simd128_add,                     \
-        .weigh = pipit_simd128_weigh,                 \
         .hadamard = pipit_simd128_hadamard,           \
         .silu_mul = pipit_simd128_silu_mul,           \
         .gelu_mul = pipit_simd128_gelu_mul,           \
-        .attn_scores = pipit_simd128_attn_scores,     \
+        .attn_scores = attn_scores,                   \
         .softmax = pipit_simd128_softmax,             \
-        .attn_mix = pipit_simd128_attn_mix,           \
+        .attn_mix = attn_mix,                         \
         .kv_store = pipit_simd128_kv_store,           \
     }

@@ -3,6 +3,7 @@
 
 #include "../mathf.h"
 #include "forms.h"
+#include "kv8.h"
 
 #include <math.h>
 
@@ -12,11 +13,6 @@ typedef struct act_block {
     int32_t sum[2]; /* of each 16 quants */
     int8_t q[32];
 } act_block;
-
-/* Nearest, ties to even; |x| < 2^22. */
-static float round_even(float x) {
-    return (x + 12582912.0f) - 12582912.0f;
-}
 
 static float largest(const float *x) {
     float amax = 0;
@@ -36,18 +32,10 @@ static void quantize(const float *x, size_t n, uint8_t *blocks) {
             float v = x[i] * inverse;
             if (!(v > -127.0f)) v = v != v ? 0.0f : -127.0f;
             if (v > 127.0f) v = 127.0f;
-            out.q[i] = (int8_t)round_even(v);
+            out.q[i] = (int8_t)pipit_round_even(v);
             out.sum[i / 16] += out.q[i];
         }
         memcpy(blocks + b * sizeof out, &out, sizeof out);
-    }
-}
-
-static void residue(float *x, size_t n, const uint8_t *blocks) {
-    for (size_t i = 0; i < n; i++) {
-        act_block block;
-        memcpy(&block, blocks + i / 32 * sizeof block, sizeof block);
-        x[i] -= block.d * (float)block.q[i % 32];
     }
 }
 
@@ -165,15 +153,6 @@ void pipit_scalar_add(float *x, const float *y, size_t n) {
     for (size_t i = 0; i < n; i++) x[i] += y[i];
 }
 
-static float weigh(float *x, const float *y, size_t n) {
-    float most = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (x[i] > most) most = x[i];
-        x[i] *= y[i];
-    }
-    return most;
-}
-
 static void hadamard(float *x, size_t n) {
     for (size_t h = 1; h < n; h *= 2)
         for (size_t i = 0; i < n; i++) {
@@ -205,10 +184,15 @@ static float kv_at(const void *data, pipit_kv_type type, size_t i) {
                                 : pipit_scale_of(pipit_load_u16(bytes + 2 * i));
 }
 
-void pipit_scalar_attn_scores(const float *q, uint32_t n_heads, float scale,
-                              const pipit_kv_span *kv, float *scores,
-                              size_t score_stride) {
+static void attn_scores(const float *q, uint32_t n_heads, float scale,
+                        const pipit_kv_span *kv, float *scores,
+                        size_t score_stride, uint8_t *scratch) {
     size_t dim = kv->head_dim;
+    if (kv->type == PIPIT_KV_Q8) {
+        pipit_scalar_scores8(q, n_heads, scale, kv, scores, score_stride,
+                             scratch);
+        return;
+    }
     for (uint32_t h = 0; h < n_heads; h++)
         for (uint32_t p = 0; p < kv->n_pos; p++) {
             size_t group = (size_t)(p / 4) * dim * 4;
@@ -231,9 +215,13 @@ float pipit_scalar_softmax(float *s, size_t n) {
     return (sums[0] + sums[1]) + (sums[2] + sums[3]);
 }
 
-void pipit_scalar_attn_mix(const float *p, size_t p_stride, uint32_t n_heads,
-                           const pipit_kv_span *kv, float *out) {
+static void attn_mix(const float *p, size_t p_stride, const float *sums,
+                     uint32_t n_heads, const pipit_kv_span *kv, float *out) {
     size_t dim = kv->head_dim;
+    if (kv->type == PIPIT_KV_Q8) {
+        pipit_scalar_mix8(p, p_stride, sums, n_heads, kv, out);
+        return;
+    }
     for (uint32_t h = 0; h < n_heads; h++)
         for (uint32_t i = 0; i < kv->n_pos; i++)
             for (size_t d = 0; d < dim; d++)
@@ -241,10 +229,14 @@ void pipit_scalar_attn_mix(const float *p, size_t p_stride, uint32_t n_heads,
                                     kv_at(kv->values, kv->type, i * dim + d);
 }
 
-void pipit_scalar_kv_store(const float *key, const float *value,
-                           uint32_t head_dim, pipit_kv_type type, uint32_t pos,
-                           void *keys, void *values) {
+static void kv_store(const float *key, const float *value, uint32_t head_dim,
+                     pipit_kv_type type, uint32_t pos, void *keys,
+                     void *values) {
     size_t dim = head_dim;
+    if (type == PIPIT_KV_Q8) {
+        pipit_kv8_store(key, value, head_dim, pos, keys, values);
+        return;
+    }
     for (size_t d = 0; d < dim; d++) {
         size_t k = (size_t)(pos / 4) * dim * 4 + 4 * d + pos % 4;
         size_t v = pos * dim + d;
@@ -264,19 +256,17 @@ const pipit_kernels pipit_kernels_scalar = {
     .name = "scalar",
     .act_block_bytes = sizeof(act_block),
     .quantize = quantize,
-    .residue = residue,
     .matvec = matvec,
     .matmul_scratch_bytes = matmul_scratch_bytes,
     .matmul = matmul,
     .accumulate = accumulate,
     .rms_norm = pipit_scalar_rms_norm,
     .add = pipit_scalar_add,
-    .weigh = weigh,
     .hadamard = hadamard,
     .silu_mul = pipit_scalar_silu_mul,
     .gelu_mul = pipit_scalar_gelu_mul,
-    .attn_scores = pipit_scalar_attn_scores,
+    .attn_scores = attn_scores,
     .softmax = pipit_scalar_softmax,
-    .attn_mix = pipit_scalar_attn_mix,
-    .kv_store = pipit_scalar_kv_store,
+    .attn_mix = attn_mix,
+    .kv_store = kv_store,
 };

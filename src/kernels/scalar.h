@@ -4,6 +4,11 @@
 
 #include "kernels.h"
 
+/* Nearest, ties to even; |x| < 2^22. */
+static inline float pipit_round_even(float x) {
+    return (x + 12582912.0f) - 12582912.0f;
+}
+
 extern const pipit_kernels pipit_kernels_scalar;
 
 void pipit_scalar_rms_norm(const float *x, const float *w, size_t n, float eps,
@@ -11,14 +16,12 @@ void pipit_scalar_rms_norm(const float *x, const float *w, size_t n, float eps,
 void pipit_scalar_add(float *x, const float *y, size_t n);
 void pipit_scalar_silu_mul(float *gate, const float *up, size_t n);
 void pipit_scalar_gelu_mul(float *gate, const float *up, size_t n);
-void pipit_scalar_attn_scores(const float *q, uint32_t n_heads, float scale,
-                              const pipit_kv_span *kv, float *scores,
-                              size_t score_stride);
 float pipit_scalar_softmax(float *s, size_t n);
-void pipit_scalar_attn_mix(const float *p, size_t p_stride, uint32_t n_heads,
-                           const pipit_kv_span *kv, float *out);
-void pipit_scalar_kv_store(const float *key, const float *value,
-                           uint32_t head_dim, pipit_kv_type type, uint32_t pos,
-                           void *keys, void *values);
+/* Of keys and values in 8 bits. */
+void pipit_scalar_scores8(const float *q, uint32_t n_heads, float scale,
+                          const pipit_kv_span *kv, float *scores,
+                          size_t score_stride, uint8_t *scratch);
+void pipit_scalar_mix8(const float *p, size_t p_stride, const float *sums,
+                       uint32_t n_heads, const pipit_kv_span *kv, float *out);
 
 #endif

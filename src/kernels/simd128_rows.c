@@ -2,6 +2,7 @@
 #include "simd128_rows.h"
 
 #include "../mathf.h"
+#include "kv8.h"
 #include "scalar.h"
 #include "simd128_math.h"
 
@@ -52,25 +53,6 @@ void pipit_simd128_add(float *x, const float *y, size_t n) {
         wasm_v128_store(x + i, wasm_f32x4_add(wasm_v128_load(x + i),
                                               wasm_v128_load(y + i)));
     for (; i < n; i++) x[i] += y[i];
-}
-
-float pipit_simd128_weigh(float *x, const float *y, size_t n) {
-    v128_t most = wasm_f32x4_splat(0);
-    float largest = 0;
-    size_t i = 0;
-    for (; i + 4 <= n; i += 4) {
-        v128_t v = wasm_v128_load(x + i);
-        most = wasm_f32x4_pmax(most, v); /* keeps `most` where x is NaN */
-        wasm_v128_store(x + i, wasm_f32x4_mul(v, wasm_v128_load(y + i)));
-    }
-    most = wasm_f32x4_pmax(most, wasm_i32x4_shuffle(most, most, 2, 3, 0, 1));
-    most = wasm_f32x4_pmax(most, wasm_i32x4_shuffle(most, most, 1, 0, 3, 2));
-    largest = wasm_f32x4_extract_lane(most, 0);
-    for (; i < n; i++) {
-        if (x[i] > largest) largest = x[i];
-        x[i] *= y[i];
-    }
-    return largest;
 }
 
 /* Where a lane's sign is -, b - a of what stands across. */
@@ -386,6 +368,10 @@ void pipit_simd128_kv_store(const float *key, const float *value,
                             uint32_t head_dim, pipit_kv_type type, uint32_t pos,
                             void *keys, void *values) {
     size_t dim = head_dim, k = (size_t)(pos / 4) * dim * 4 + pos % 4;
+    if (type == PIPIT_KV_Q8) {
+        pipit_kv8_store(key, value, head_dim, pos, keys, values);
+        return;
+    }
     if (type == PIPIT_KV_F16) {
         store_f16(key, value, dim, (uint16_t *)keys + k,
                   (uint16_t *)values + pos * dim);

@@ -7,11 +7,11 @@
 void pipit_simd128_rms_norm(const float *x, const float *w, size_t n, float eps,
                             float *y);
 void pipit_simd128_add(float *x, const float *y, size_t n);
-float pipit_simd128_weigh(float *x, const float *y, size_t n);
 void pipit_simd128_hadamard(float *x, size_t n);
 void pipit_simd128_silu_mul(float *gate, const float *up, size_t n);
 void pipit_simd128_gelu_mul(float *gate, const float *up, size_t n);
 float pipit_simd128_softmax(float *s, size_t n);
+/* With keys and values of f16 or f32. */
 void pipit_simd128_attn_scores(const float *q, uint32_t n_heads, float scale,
                                const pipit_kv_span *kv, float *scores,
                                size_t score_stride);

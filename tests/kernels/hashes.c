@@ -11,7 +11,7 @@
 #define EXPORT(name)
 #endif
 
-enum { ROWS = 13, COLS = 512, TOKENS = 7, HEADS = 5, DIM = 24, POSITIONS = 23,
+enum { ROWS = 13, COLS = 512, TOKENS = 7, HEADS = 5,
        GROUPS = (ROWS + 3) / 4, N_PRODUCTS = 21 };
 
 static const struct {
@@ -95,27 +95,33 @@ static uint64_t hash_product(const pipit_kernels *k, uint32_t type) {
 
 static uint64_t hash_attention(const pipit_kernels *k, pipit_kv_type type,
                                bool mix, pipit_rng *rng) {
-    static float keys[(POSITIONS + 1) * DIM], values[(POSITIONS + 1) * DIM];
-    static float q[HEADS * DIM], scores[HEADS * (POSITIONS + 1)];
+    enum { DIM = 64, POSITIONS = 71, STRIDE = 96 };
+    static _Alignas(16) float keys[STRIDE * DIM], values[STRIDE * DIM];
+    static float q[HEADS * DIM], p[HEADS * STRIDE], sums[HEADS];
     static float out[HEADS * DIM];
-    pipit_kv_span kv = {keys, values, type, DIM, POSITIONS};
+    uint32_t dim = type == PIPIT_KV_Q8 ? DIM : 24;
+    uint32_t n = type == PIPIT_KV_Q8 ? POSITIONS : 23;
+    pipit_kv_span kv = {keys, values, type, dim, n};
     uint64_t h = HASH_START;
     memset(keys, 0, sizeof keys);
-    for (uint32_t p = 0; p < POSITIONS; p++) {
-        fill(rng, q, 2 * DIM);
-        k->kv_store(q, q + DIM, DIM, type, p, keys, values);
+    for (uint32_t i = 0; i < n; i++) {
+        fill(rng, q, 2 * dim);
+        k->kv_store(q, q + dim, dim, type, i, keys, values);
     }
-    fill(rng, q, HEADS * DIM);
-    k->attn_scores(q, HEADS, 0.3f, &kv, scores, POSITIONS + 1);
+    fill(rng, q, HEADS * dim);
+    PIPIT_ASSERT(pipit_attn_scratch_bytes(HEADS, dim) <= sizeof scratch);
+    memset(p, 0, sizeof p);
+    k->attn_scores(q, HEADS, 0.3f, &kv, p, STRIDE, scratch);
     for (uint32_t i = 0; i < HEADS; i++) {
-        float *row = scores + i * (POSITIONS + 1), sum;
-        if (!mix) h = hash_floats(h, row, POSITIONS);
-        sum = k->softmax(row, POSITIONS);
-        h = hash_floats(h, &sum, 1);
+        float *row = p + i * STRIDE;
+        if (!mix) h = hash_floats(h, row, n);
+        sums[i] = k->softmax(row, n);
+        h = hash_floats(h, &sums[i], 1);
+        for (uint32_t j = n; j < STRIDE; j++) row[j] = 0;
     }
     memset(out, 0, sizeof out);
-    k->attn_mix(scores, POSITIONS + 1, HEADS, &kv, out);
-    return mix ? hash_floats(h, out, HEADS * DIM) : h;
+    k->attn_mix(p, STRIDE, sums, HEADS, &kv, out);
+    return mix ? hash_floats(h, out, HEADS * dim) : h;
 }
 
 uint64_t hash_of(const pipit_kernels *k, uint32_t i) {
@@ -133,14 +139,9 @@ uint64_t hash_of(const pipit_kernels *k, uint32_t i) {
         case 5: return hash_attention(k, PIPIT_KV_F32, false, &rng);
         case 6: return hash_attention(k, PIPIT_KV_F16, true, &rng);
         case 7: return hash_attention(k, PIPIT_KV_F32, true, &rng);
-        case 8: {
-            float most = k->weigh(x, x + N, N);
-            return hash_floats(hash_floats(HASH_START, &most, 1), x, N);
-        }
-        case 9: k->hadamard(x, 128); break;
-        default:
-            k->quantize(x, 192, blocks);
-            k->residue(x, 192, blocks);
+        case 8: k->hadamard(x, 128); break;
+        case 9: return hash_attention(k, PIPIT_KV_Q8, false, &rng);
+        default: return hash_attention(k, PIPIT_KV_Q8, true, &rng);
     }
     return hash_floats(HASH_START, x, N);
 }

@@ -1,6 +1,5 @@
 /* Keys and values in 8 bits: what is stored comes back within half a step, and a
  * session of them is near one of floats, with the same bits however it is cut. */
-#include "kv_q8.h"
 #include "kvcache.h"
 #include "session.h"
 
@@ -10,14 +9,7 @@
 
 enum { DIM = 96, SLOTS = 256, LONG = 300 };
 
-static _Alignas(16) uint8_t keys[2][SLOTS * DIM * 2],
-    values[2][SLOTS * DIM * 2];
-
-static pipit_kv8_head head(int i) {
-    PIPIT_ASSERT(pipit_kv8_key_bytes(DIM, SLOTS) <= sizeof keys[0] &&
-                 pipit_kv8_value_bytes(DIM, SLOTS) <= sizeof values[0]);
-    return pipit_kv8_head_at(keys[i], values[i], DIM, SLOTS);
-}
+static _Alignas(16) uint8_t keys[SLOTS * (DIM + 4)], values[SLOTS * (DIM + 4)];
 
 static float largest(const float *x, int n) {
     float most = 0;
@@ -25,30 +17,33 @@ static float largest(const float *x, int n) {
     return most;
 }
 
-static float value_at(const pipit_kv8_head *h, uint32_t slot, uint32_t d) {
-    pipit_matrix m = pipit_kv8_values(h, slot & ~31u, 32);
-    float row[32];
-    pipit_layout_row(&m, d, row);
-    return row[slot % 32] * h->scales[slot];
+static float key_at(uint32_t slot, uint32_t d) {
+    const uint8_t *group = keys + slot / 4 * pipit_kv8_group_bytes(DIM);
+    const int8_t *q = (const int8_t *)group + 16;
+    return (float)q[d / 4 * 16 + slot % 4 * 4 + d % 4] *
+           pipit_load_f32(group + 4 * (slot % 4));
 }
 
-/* Within half a step of each scale; f16 scales of keys are off by 2^-11. */
-static void check_slot(const pipit_kv8_head *h, uint32_t slot,
-                       const float *key, const float *value) {
-    pipit_matrix m = pipit_kv8_keys(h, slot & ~3u, 4);
-    float row[DIM], most = largest(value, DIM);
-    pipit_layout_row(&m, slot % 4, row);
-    for (int i = 0; i < DIM; i++) {
-        float step = largest(key + i / 32 * 32, 32) / 127;
-        CHECK(fabsf(row[i] - key[i]) <= 0.57f * step);
-        CHECK(fabsf(value_at(h, slot, (uint32_t)i) - value[i]) <=
-              0.501f * most / 127);
-    }
+static float value_scale(uint32_t slot) {
+    return pipit_load_f32(values + slot / 32 * pipit_kv8_block_bytes(DIM) +
+                          4 * (slot % 32));
 }
 
+static float value_at(uint32_t slot, uint32_t d) {
+    const uint8_t *block = values + slot / 32 * pipit_kv8_block_bytes(DIM);
+    const int8_t *q = (const int8_t *)block + 128;
+    return (float)q[d / 4 * 128 + slot % 32 / 4 * 16 + d % 4 * 4 + slot % 4] *
+           value_scale(slot);
+}
+
+static void store(uint32_t slot, const float *key, const float *value) {
+    pipit_kernels_at(0)->kv_store(key, value, DIM, PIPIT_KV_Q8, slot, keys,
+                                  values);
+}
+
+/* Within half a step of each scale. */
 static void what_is_stored_comes_back(void) {
     static float x[SLOTS][2][DIM];
-    pipit_kv8_head a = head(0), b = head(1);
     pipit_rng rng;
     pipit_rng_seed(&rng, 5);
     for (uint32_t s = 0; s < SLOTS; s++) {
@@ -56,26 +51,59 @@ static void what_is_stored_comes_back(void) {
             x[s][i / DIM][i % DIM] = (float)(pipit_rng_unit(&rng) * 8 - 4);
         if (s == 7) memset(x[s], 0, sizeof x[s]);
         if (s == 9) x[s][0][40] = x[s][1][3] = 1e4f;
-        pipit_kv8_store(&a, s, x[s][0], x[s][1]);
+        store(s, x[s][0], x[s][1]);
     }
-    for (uint32_t s = 0; s < SLOTS; s++) check_slot(&a, s, x[s][0], x[s][1]);
-    pipit_kv8_copy(&b, &a, 141);
-    for (uint32_t s = 0; s < 141; s++) check_slot(&b, s, x[s][0], x[s][1]);
+    for (uint32_t s = 0; s < SLOTS; s++)
+        for (uint32_t i = 0; i < DIM; i++) {
+            CHECK(fabsf(key_at(s, i) - x[s][0][i]) <=
+                  0.501f * largest(x[s][0], DIM) / 127);
+            CHECK(fabsf(value_at(s, i) - x[s][1][i]) <=
+                  0.501f * largest(x[s][1], DIM) / 127);
+        }
 }
 
 static void what_is_no_number_is_kept_as_0(void) {
     static const float bad[] = {NAN, INFINITY, -INFINITY};
-    pipit_kv8_head h = head(0);
     for (int k = 0; k < 3; k++) {
-        float x[DIM], row[DIM];
+        float x[DIM], kept = k == 0 ? 1 : 0;
         for (int i = 0; i < DIM; i++) x[i] = 1;
         x[33] = bad[k];
-        pipit_kv8_store(&h, 0, x, x);
-        pipit_matrix m = pipit_kv8_keys(&h, 0, 1);
-        pipit_layout_row(&m, 0, row);
-        CHECK(row[33] == 0 && fabsf(row[2] - 1) < 0.01f);
-        CHECK(value_at(&h, 0, 33) == 0 && h.scales[0] <= 3.4e38f / 100);
-        CHECK(fabsf(value_at(&h, 0, 2) - (k == 0 ? 1 : 0)) < 0.01f);
+        store(0, x, x);
+        CHECK(key_at(0, 33) == 0 && fabsf(key_at(0, 2) - kept) < 0.01f);
+        CHECK(value_at(0, 33) == 0 && fabsf(value_at(0, 2) - kept) < 0.01f);
+        CHECK(value_scale(0) <= 3.4e38f / 100);
+    }
+}
+
+/* Against doubles: rounding as the units say, large weights beside small ones,
+ * blocks that weigh nothing. */
+static void a_mix_is_near_the_exact_one(void) {
+    static float x[SLOTS][DIM], p[SLOTS], key[DIM];
+    pipit_rng rng;
+    pipit_rng_seed(&rng, 6);
+    for (uint32_t s = 0; s < SLOTS; s++) {
+        for (int i = 0; i < DIM; i++)
+            x[s][i] = (float)(pipit_rng_unit(&rng) * 2 - 1);
+        store(s, key, x[s]);
+    }
+    for (int shape = 0; shape < 3; shape++) {
+        float out[DIM] = {0}, sum = 0, most = 0;
+        for (uint32_t s = 0; s < SLOTS; s++) {
+            float u = (float)pipit_rng_unit(&rng);
+            p[s] = shape == 0 ? u : shape == 1 ? expf(-20 * u) : 1e-4f * u;
+            if (shape == 2 && s == 100) p[s] = 1;
+            if (shape == 2 && s / 32 == 5) p[s] = 1e-9f;
+            sum += p[s];
+        }
+        pipit_kv_span span = {keys, values, PIPIT_KV_Q8, DIM, SLOTS};
+        pipit_kernels_at(0)->attn_mix(p, SLOTS, &sum, 1, &span, out);
+        for (uint32_t d = 0; d < DIM; d++) {
+            double exact = 0;
+            for (uint32_t s = 0; s < SLOTS; s++)
+                exact += (double)p[s] * (double)value_at(s, d);
+            most = fmaxf(most, fabsf(out[d] - (float)exact) / sum);
+        }
+        CHECK(most < 0.002f);
     }
 }
 
@@ -202,6 +230,7 @@ static void heads_that_do_not_fit_are_refused(void) {
 int main(void) {
     CASE(what_is_stored_comes_back);
     CASE(what_is_no_number_is_kept_as_0);
+    CASE(a_mix_is_near_the_exact_one);
     CASE(sessions_are_near_those_of_floats);
     CASE(the_same_bits_however_cut);
     CASE(a_copied_beginning_gives_the_same_bits);
