@@ -93,7 +93,7 @@ pipit_status pipit_generation_open(pipit_session *session,
                           .ignore_end = options->ignore_end,
                           .max_piece = max_piece};
     g.stride = pipit_vocab_stride(&pipit_session_model(session)->h);
-    g.max_draft = options->no_lookup ? 0 : max_draft(g.stride);
+    g.max_draft = options->lookup ? max_draft(g.stride) : 0;
     pipit_lookup_init(&g.lookup);
     carve(options, n_vocab, max_piece, &arena, &g);
     size_t bytes = arena.used;

@@ -460,8 +460,8 @@ typedef struct pipit_generation_options {
     uint32_t n_logprobs;  /* best tokens to report, <= PIPIT_MAX_LOGPROBS */
     bool logprobs;        /* report the chosen token's (and n_logprobs best) */
     bool ignore_end;      /* go on past end-of-generation tokens */
-    bool no_lookup;       /* don't draft from repetitions in the context. The
-                             answer is the same either way */
+    bool lookup;          /* draft from repetitions in the context. The answer
+                             is the same either way */
 } pipit_generation_options;
 
 typedef enum pipit_finish {

@@ -468,7 +468,7 @@ EXPORT(pipit_status, generation_open, pipit_session *session,
        uint32_t penalty_window, uint64_t seed, const pipit_logit_bias *bias,
        size_t n_bias, uint32_t max_tokens, const char *stop,
        const uint32_t *stop_lengths, size_t n_stop, int32_t n_logprobs,
-       uint32_t ignore_end, uint32_t no_lookup, uint64_t *out,
+       uint32_t ignore_end, uint32_t lookup, uint64_t *out,
        pipit_error *error) {
     if (n_stop > MAX_STOP)
         return pipit_fail(error, PIPIT_E_ARGUMENT, PIPIT_NO_OFFSET,
@@ -493,7 +493,7 @@ EXPORT(pipit_status, generation_open, pipit_session *session,
         .n_logprobs = n_logprobs > 0 ? (uint32_t)n_logprobs : 0,
         .logprobs = n_logprobs >= 0,
         .ignore_end = ignore_end != 0,
-        .no_lookup = no_lookup != 0};
+        .lookup = lookup != 0};
     pipit_generation *generation;
     pipit_status status = pipit_generation_open(session, tokenizer, &options,
                                                 NULL, &generation, error);

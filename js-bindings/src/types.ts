@@ -490,8 +490,9 @@ export interface GenerateOptions extends SamplingOptions, CancelOptions {
     /** Go on past end-of-generation tokens. */
     readonly ignoreEndOfGeneration?: boolean | undefined;
     /** Drafts what followed the same tokens earlier in the context and evaluates
-     * it in one pass: answers that repeat their prompt come sooner, and are the
-     * same. True if not told. */
+     * it in one pass; the answer is the same. It pays where long stretches are
+     * copied and a pass over the weights costs more than its arithmetic.
+     * Default: false. */
     readonly promptLookup?: boolean | undefined;
     /** Report the chosen token's log-probability and those of the n best, at
      * most 64; true is 1, and 0 reports the chosen token's only. */

@@ -207,8 +207,8 @@ PIPIT_OUTLINE void mix_quants(const uint8_t *values, const act_quant *q,
     }
 }
 
-/* What 8 bits hold of w, which is taken from it. */
-PIPIT_INLINE float quantize_weights(v128_t w[8], float bias, act_quant q[32]) {
+/* What 8 bits hold of w, rounded down and taken from it, or rounded. */
+PIPIT_INLINE float quantize_weights(v128_t w[8], bool down, act_quant q[32]) {
     const v128_t zero = wasm_f32x4_splat(0);
     v128_t most = zero, sums = zero;
     PIPIT_UNROLL
@@ -217,7 +217,7 @@ PIPIT_INLINE float quantize_weights(v128_t w[8], float bias, act_quant q[32]) {
         sums = wasm_f32x4_add(sums, w[i]);
     }
     attn_unit u = unit_of(most, pairs(sums), 247.0f);
-    v128_t inverse = wasm_f32x4_splat(u.inverse), by = wasm_f32x4_splat(bias);
+    v128_t inverse = wasm_f32x4_splat(u.inverse), by = wasm_f32x4_splat(down ? 0.5f : 0.0f);
     v128_t round = pipit_float(PIPIT_F_ROUND), unit = wasm_f32x4_splat(u.unit);
     v128_t n[8];
     PIPIT_UNROLL
@@ -225,17 +225,20 @@ PIPIT_INLINE float quantize_weights(v128_t w[8], float bias, act_quant q[32]) {
         v128_t v = wasm_f32x4_sub(wasm_f32x4_mul(w[i], inverse), by);
         v = wasm_f32x4_pmin(pipit_float(PIPIT_F_127),
                             wasm_f32x4_pmax(zero, v));
-        v = wasm_f32x4_add(v, round);
-        n[i] = wasm_i32x4_sub(v, round);
-        if (bias > 0) {
-            v = wasm_f32x4_mul(wasm_f32x4_sub(v, round), unit);
-            w[i] = wasm_f32x4_pmax(zero, wasm_f32x4_sub(w[i], v));
-        }
+        n[i] = wasm_i32x4_sub(wasm_f32x4_add(v, round), round);
     }
     PIPIT_UNROLL
     for (int i = 0; i < 8; i += 4)
         store_quants(q + 4 * i, wasm_i16x8_narrow_i32x4(n[i], n[i + 1]),
                      wasm_i16x8_narrow_i32x4(n[i + 2], n[i + 3]));
+    if (down) {
+        PIPIT_UNROLL
+        for (int i = 0; i < 8; i++)
+            w[i] = wasm_f32x4_pmax(
+                zero, wasm_f32x4_sub(
+                          w[i], wasm_f32x4_mul(
+                                    wasm_f32x4_convert_i32x4(n[i]), unit)));
+    }
     return u.unit;
 }
 
@@ -243,7 +246,6 @@ PIPIT_OUTLINE void mix_block(const float *p, float sum, const float *scales,
                              const uint8_t *values, uint32_t dim, float *out) {
     v128_t w[8], most = wasm_f32x4_splat(0);
     act_quant q[32];
-    float unit;
     PIPIT_UNROLL
     for (int i = 0; i < 8; i++) {
         w[i] = wasm_v128_load(p + 4 * i);
@@ -253,13 +255,13 @@ PIPIT_OUTLINE void mix_block(const float *p, float sum, const float *scales,
     if (!wasm_v128_any_true(
             wasm_f32x4_gt(most, wasm_f32x4_splat(PIPIT_KV8_LEAST * sum))))
         return;
-    if (wasm_v128_any_true(
-            wasm_f32x4_gt(most, wasm_f32x4_splat(PIPIT_KV8_LARGE * sum)))) {
-        unit = quantize_weights(w, 0.5f, q);
+    bool large = wasm_v128_any_true(
+        wasm_f32x4_gt(most, wasm_f32x4_splat(PIPIT_KV8_LARGE * sum)));
+    PIPIT_NO_UNROLL
+    for (int part = large ? 0 : 1; part < 2; part++) {
+        float unit = quantize_weights(w, part == 0, q);
         mix_quants(values, q, unit, dim, out);
     }
-    unit = quantize_weights(w, 0.0f, q);
-    mix_quants(values, q, unit, dim, out);
 }
 
 static void mix8(const float *p, size_t p_stride, const float *sums,

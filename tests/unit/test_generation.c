@@ -77,7 +77,7 @@ static void drafts_change_nothing(void) {
                 pipit_generation_options o = greedy(max);
                 o.sampling.temperature = temperatures[i];
                 o.ignore_end = true;
-                o.no_lookup = without == 1;
+                o.lookup = without == 0;
                 for (uint32_t k = 0; k < 30; k++) prompt[k] = 5 + k % 6;
                 pipit_session_close(s.session);
                 s.session = tiny_session(&s.model, 80);
@@ -104,6 +104,7 @@ static void closing_takes_a_draft_back(void) {
         pipit_generation *g;
         pipit_sampled sampled;
         pipit_generation_options o = greedy(0);
+        o.lookup = true;
         o.ignore_end = true;
         for (uint32_t k = 0; k < 30; k++) prompt[k] = 5 + k % 6;
         pipit_session_close(s.session);

@@ -12,17 +12,17 @@ typedef struct wish {
     uint32_t n_context, max_tokens;
     pipit_kv_type kv;
     float temperature;
-    bool no_lookup, adapted;
+    bool lookup, adapted;
 } wish;
 
 static const wish wishes[MEMBERS] = {
-    {30, 6, 80, 0, PIPIT_KV_F16, 0, false, false},
-    {3, 50, 40, 0, PIPIT_KV_F16, 0, true, false},
-    {17, 5, 96, 44, PIPIT_KV_F16, 1.5f, false, false},
-    {1, 50, 60, 31, PIPIT_KV_F32, 0.7f, false, false},
-    {50, 50, 96, 3, PIPIT_KV_F16, 0.3f, true, false},
-    {24, 4, 70, 40, PIPIT_KV_F16, 0.3f, false, true},
-    {9, 3, 44, 20, PIPIT_KV_F16, 0, false, true},
+    {30, 6, 80, 0, PIPIT_KV_F16, 0, true, false},
+    {3, 50, 40, 0, PIPIT_KV_F16, 0, false, false},
+    {17, 5, 96, 44, PIPIT_KV_F16, 1.5f, true, false},
+    {1, 50, 60, 31, PIPIT_KV_F32, 0.7f, true, false},
+    {50, 50, 96, 3, PIPIT_KV_F16, 0.3f, false, false},
+    {24, 4, 70, 40, PIPIT_KV_F16, 0.3f, true, true},
+    {9, 3, 44, 20, PIPIT_KV_F16, 0, true, true},
 };
 
 typedef struct member {
@@ -106,7 +106,7 @@ static void open_generation(size_t i, member *m) {
     const wish *w = &wishes[i];
     pipit_generation_options o = {.max_tokens = w->max_tokens, .logprobs = true,
                                   .n_logprobs = 2, .ignore_end = true,
-                                  .no_lookup = w->no_lookup};
+                                  .lookup = w->lookup};
     pipit_sampling_defaults(&o.sampling);
     o.sampling.temperature = w->temperature;
     o.sampling.seed = 100 + i;
@@ -328,8 +328,7 @@ static void one_pass_serves_all_that_fit(void) {
     pipit_generation *all[MEMBERS];
     size_t n_tokens[MEMBERS] = {0};
     for (size_t i = 0; i < MEMBERS; i++) {
-        pipit_generation_options o = {.max_tokens = 3, .ignore_end = true,
-                                      .no_lookup = true};
+        pipit_generation_options o = {.max_tokens = 3, .ignore_end = true};
         uint32_t token = (uint32_t)i;
         pipit_sampling_defaults(&o.sampling);
         found[i].session = tiny_session(&t, 4);

@@ -50,7 +50,7 @@ function open(
                     stops.length,
                     spec.logprobs,
                     spec.ignoreEnd ? 1 : 0,
-                    spec.promptLookup ? 0 : 1,
+                    spec.promptLookup ? 1 : 0,
                     out,
                     error,
                 ),

@@ -167,7 +167,7 @@ export class LiveSession implements Session {
                     ),
                     stop: stopStrings(options.stop),
                     ignoreEnd: options.ignoreEndOfGeneration ?? false,
-                    promptLookup: options.promptLookup ?? true,
+                    promptLookup: options.promptLookup ?? false,
                     logprobs: logprobCount(options.logprobs),
                 },
                 options,
