@@ -194,13 +194,19 @@ PIPIT_OUTLINE void mix_quants(const uint8_t *values, const act_quant *q,
     for (const float *end = out + dim; out < end; out += 8, values += 256) {
         v128_t a = wasm_i32x4_splat(0), b = a;
         PIPIT_UNROLL
-        for (int j = 0; j < 8; j++) {
-            splats x = splats_of(q, j);
-            a = add_mix(a, x, wasm_v128_load(values + 16 * j));
-            b = add_mix(b, x, wasm_v128_load(values + 128 + 16 * j));
+        for (int half = 0; half < 8; half += 4) {
+            v128_t c = wasm_i32x4_splat(0), d = c;
+            PIPIT_UNROLL
+            for (int j = half; j < half + 4; j++) {
+                splats x = splats_of(q, j);
+                c = add_mix(c, x, wasm_v128_load(values + 16 * j));
+                d = add_mix(d, x, wasm_v128_load(values + 128 + 16 * j));
+            }
+            a = wasm_i32x4_add(a, end_plain(c));
+            b = wasm_i32x4_add(b, end_plain(d));
         }
-        a = wasm_f32x4_convert_i32x4(end_plain(a));
-        b = wasm_f32x4_convert_i32x4(end_plain(b));
+        a = wasm_f32x4_convert_i32x4(a);
+        b = wasm_f32x4_convert_i32x4(b);
         wasm_v128_store(out, add_product(wasm_v128_load(out), units, a));
         wasm_v128_store(out + 4,
                         add_product(wasm_v128_load(out + 4), units, b));
@@ -210,13 +216,15 @@ PIPIT_OUTLINE void mix_quants(const uint8_t *values, const act_quant *q,
 /* What 8 bits hold of w, rounded down and taken from it, or rounded. */
 PIPIT_INLINE float quantize_weights(v128_t w[8], bool down, act_quant q[32]) {
     const v128_t zero = wasm_f32x4_splat(0);
-    v128_t most = zero, sums = zero;
+    v128_t most = zero, sums = zero, others = zero;
     PIPIT_UNROLL
-    for (int i = 0; i < 8; i++) {
-        most = wasm_f32x4_pmax(most, w[i]);
+    for (int i = 0; i < 4; i++) {
+        most = wasm_f32x4_pmax(wasm_f32x4_pmax(most, w[i]), w[i + 4]);
         sums = wasm_f32x4_add(sums, w[i]);
+        others = wasm_f32x4_add(others, w[i + 4]);
     }
-    attn_unit u = unit_of(most, pairs(sums), 247.0f);
+    sums = wasm_f32x4_pmax(pairs(sums), pairs(others));
+    attn_unit u = unit_of(most, sums, 251.0f);
     v128_t inverse = wasm_f32x4_splat(u.inverse), by = wasm_f32x4_splat(down ? 0.5f : 0.0f);
     v128_t round = pipit_float(PIPIT_F_ROUND), unit = wasm_f32x4_splat(u.unit);
     v128_t n[8];

@@ -19,14 +19,15 @@
  *   Weights (of softmax, none below 0) are taken block by block, in order. A
  *   block in which none is more than PIPIT_KV8_LEAST of the row's sum is left
  *   out. Weights times their positions' scales become quants with one unit, the
- *   larger of the largest / 127 and of the sum of those at 4 i + {0, 1} or
- *   {2, 3}, divided by 247; then out += unit * dot. Where a weight is more than
+ *   larger of the largest / 127 and of the sum of those of either half at
+ *   4 i + {0, 1} or {2, 3}, divided by 251; then out += unit * dot. Where a weight is more than
  *   PIPIT_KV8_LARGE of the sum, its block's quants are rounded down and what
  *   they leave is mixed in the same way after them: else the neighbours of a
  *   large weight would be lost. Units below 2^-100 count as 0.
  *
  * Sums of amounts are formed by fours: elements 8 i + j and 8 i + 4 + j first, or
- * positions j, 4 + j, 8 + j … in order; then j = 0 and 1, 2 and 3. */
+ * positions j, 4 + j, 8 + j and 12 + j of a half in order; then j = 0 and 1, 2
+ * and 3. */
 #ifndef PIPIT_KV8_H
 #define PIPIT_KV8_H
 

@@ -79,13 +79,15 @@ void pipit_scalar_scores8(const float *q, uint32_t n_heads, float scale,
  * round, a half to round down. */
 static void mix_part(float w[32], float bias, const int8_t *values,
                      uint32_t dim, float *out) {
-    float most = 0, sums[4] = {0, 0, 0, 0};
+    float most = 0, sums[2][4] = {{0}};
     int8_t q[32];
     for (int i = 0; i < 32; i++) {
         most = larger(most, w[i]);
-        sums[i % 4] += w[i];
+        sums[i / 16][i % 4] += w[i];
     }
-    unit u = unit_of(most, largest_sum(sums), 247.0f);
+    unit u = unit_of(most,
+                     larger(largest_sum(sums[0]), largest_sum(sums[1])),
+                     251.0f);
     for (int i = 0; i < 32; i++) {
         q[i] = quant_of(w[i] * u.inverse - bias, 0.0f);
         w[i] = larger(0, w[i] - u.unit * (float)q[i]);

@@ -111,7 +111,9 @@ static uint64_t hash_attention(const pipit_kernels *k, pipit_kv_type type,
     fill(rng, q, HEADS * dim);
     PIPIT_ASSERT(pipit_attn_scratch_bytes(HEADS, dim) <= sizeof scratch);
     memset(p, 0, sizeof p);
-    k->attn_scores(q, HEADS, 0.3f, &kv, p, STRIDE, scratch);
+    /* nearly alike weights in 8 bits, so that their sums set the unit */
+    float scale = type == PIPIT_KV_Q8 ? 0.01f : 0.3f;
+    k->attn_scores(q, HEADS, scale, &kv, p, STRIDE, scratch);
     for (uint32_t i = 0; i < HEADS; i++) {
         float *row = p + i * STRIDE;
         if (!mix) h = hash_floats(h, row, n);
