@@ -208,7 +208,7 @@ static float weigh_row(const pipit_pass *p, const pipit_kv_layer *cache,
         for (uint32_t i = 0; i < pos - cache->window + 1 - first; i++)
             row[i] = -INFINITY;
     float sum = p->kernels->softmax(row, n_seen);
-    uint32_t end = (n + PIPIT_KV8_BLOCK - 1) & ~(PIPIT_KV8_BLOCK - 1);
+    uint64_t end = pipit_kv8_whole_blocks(n);
     for (uint32_t i = n_seen; i < end; i++) row[i] = 0;
     return sum;
 }

@@ -6,13 +6,13 @@
 
 static uint32_t capacity_of(const pipit_layer_params *p, uint32_t n_context,
                             uint32_t n_batch) {
-    uint64_t n = n_context, whole = PIPIT_KV8_BLOCK;
+    uint64_t n = n_context;
     if (p->window > 0) {
         uint64_t ring = (uint64_t)p->window + n_batch + REWIND_MARGIN +
                         PIPIT_KV8_BLOCK;
         if (ring < n) n = ring;
     }
-    return (uint32_t)((n + whole - 1) / whole * whole);
+    return (uint32_t)pipit_kv8_whole_blocks(n);
 }
 
 pipit_kv_type pipit_kv_type_for(const pipit_hparams *h, pipit_kv_type type) {
@@ -151,8 +151,7 @@ static void copy_layer(const pipit_kvcache *to, const pipit_kvcache *from,
                        uint32_t layer, uint32_t n_heads, uint32_t n) {
     const pipit_kv_layer *a = &to->layers[layer], *b = &from->layers[layer];
     /* whole blocks; both have room for the last */
-    size_t bytes = ((size_t)n + PIPIT_KV8_BLOCK - 1) / PIPIT_KV8_BLOCK *
-                   PIPIT_KV8_BLOCK * position_bytes(to);
+    size_t bytes = (size_t)pipit_kv8_whole_blocks(n) * position_bytes(to);
     if (a->window > 0) bytes = a->head_bytes;
     for (uint32_t h = 0; h < n_heads; h++) {
         memcpy(a->keys + h * a->head_bytes, b->keys + h * b->head_bytes, bytes);

@@ -1,23 +1,13 @@
 /* attention8.h — attention with keys and values of 8 bits, as kv8.h describes it.
  * Part of products.h. */
-#define QUERY_HEAD 16u
 #define SCORE_ROWS 3 /* that share a load of keys */
 
-/* A unit no smaller than 127 quants of `most` ask for, and `sum` within its
- * bound. */
-typedef struct attn_unit {
-    float unit, inverse;
-} attn_unit;
-
-PIPIT_INLINE attn_unit unit_of(v128_t most, v128_t sum, float bound) {
+PIPIT_INLINE pipit_kv8_unit unit_of(v128_t most, v128_t sum, float bound) {
     most = wasm_f32x4_pmax(most, other_half(most));
     most = wasm_f32x4_pmax(most, neighbours(most));
     sum = wasm_f32x4_pmax(sum, other_half(sum));
-    attn_unit u = {wasm_f32x4_extract_lane(most, 0) / 127.0f, 0};
-    float other = wasm_f32x4_extract_lane(sum, 0) / bound;
-    if (other > u.unit) u.unit = other;
-    if (u.unit >= PIPIT_KV8_LEAST_UNIT) u.inverse = 1.0f / u.unit;
-    return u;
+    return pipit_kv8_unit_of(wasm_f32x4_extract_lane(most, 0),
+                             wasm_f32x4_extract_lane(sum, 0), bound);
 }
 
 /* Lanes 0 and 1 added, in both places, and 2 and 3. */
@@ -35,7 +25,7 @@ typedef struct attn_query {
 } attn_query;
 
 PIPIT_INLINE size_t query_bytes(uint32_t head_dim) {
-    return sizeof(attn_query) + 2 * (size_t)head_dim;
+    return pipit_attn_scratch_bytes(1, head_dim);
 }
 
 PIPIT_INLINE v128_t amounts_4(const float *x) {
@@ -43,14 +33,14 @@ PIPIT_INLINE v128_t amounts_4(const float *x) {
     return wasm_v128_and(wasm_f32x4_abs(v), wasm_f32x4_eq(v, v));
 }
 
-PIPIT_INLINE attn_unit unit_of_query(const float *x, uint32_t dim) {
+PIPIT_INLINE pipit_kv8_unit unit_of_query(const float *x, uint32_t dim) {
     v128_t most = wasm_f32x4_splat(0), sum = most;
     for (uint32_t i = 0; i < dim; i += 8) {
         v128_t a = amounts_4(x + i), b = amounts_4(x + i + 4);
         most = wasm_f32x4_pmax(wasm_f32x4_pmax(most, a), b);
         sum = wasm_f32x4_pmax(sum, pairs(wasm_f32x4_add(a, b)));
     }
-    return unit_of(most, sum, 253.0f);
+    return unit_of(most, sum, PIPIT_KV8_QUERY_BOUND);
 }
 
 /* Sixteen quants, widened, as splats. */
@@ -68,7 +58,7 @@ PIPIT_INLINE void store_splats(uint8_t *to, v128_t low, v128_t high) {
 
 static void quantize_query(const float *x, uint32_t dim, float scale,
                            uint8_t *out) {
-    attn_unit u = unit_of_query(x, dim);
+    pipit_kv8_unit u = unit_of_query(x, dim);
     v128_t inverse = wasm_f32x4_splat(u.inverse);
     v128_t below = wasm_i32x4_splat(0);
     attn_query query = {.d = u.unit * scale};
@@ -124,10 +114,10 @@ PIPIT_INLINE void score_tile(const uint8_t *queries, int n_rows,
             q[r] + offsetof(attn_query, below));
         q[r] += sizeof(attn_query);
     }
+    keys += 4 * sizeof(float);
+    others += 4 * sizeof(float);
     PIPIT_NO_UNROLL
     for (uint32_t i = dim; i > 0; i -= 8) {
-        keys += 16;
-        others += 16;
         v128_t a = wasm_v128_load(keys), b = wasm_v128_load(keys + 16);
         v128_t c = wasm_v128_load(others), d = wasm_v128_load(others + 16);
         PIPIT_UNROLL
@@ -137,8 +127,8 @@ PIPIT_INLINE void score_tile(const uint8_t *queries, int n_rows,
             sums[r][1] = add_two(sums[r][1], x, c, y, d);
             q[r] += 16;
         }
-        keys += 16;
-        others += 16;
+        keys += 32;
+        others += 32;
     }
     PIPIT_UNROLL
     for (int r = 0; r < n_rows; r++) {
@@ -224,8 +214,9 @@ PIPIT_INLINE float quantize_weights(v128_t w[8], bool down, act_quant q[32]) {
         others = wasm_f32x4_add(others, w[i + 4]);
     }
     sums = wasm_f32x4_pmax(pairs(sums), pairs(others));
-    attn_unit u = unit_of(most, sums, 251.0f);
-    v128_t inverse = wasm_f32x4_splat(u.inverse), by = wasm_f32x4_splat(down ? 0.5f : 0.0f);
+    pipit_kv8_unit u = unit_of(most, sums, PIPIT_KV8_WEIGHT_BOUND);
+    v128_t inverse = wasm_f32x4_splat(u.inverse);
+    v128_t by = wasm_f32x4_splat(down ? 0.5f : 0.0f);
     v128_t round = pipit_float(PIPIT_F_ROUND), unit = wasm_f32x4_splat(u.unit);
     v128_t n[8];
     PIPIT_UNROLL
@@ -274,14 +265,5 @@ PIPIT_OUTLINE void mix_block(const float *p, float sum, const float *scales,
 
 static void mix8(const float *p, size_t p_stride, const float *sums,
                  uint32_t n_heads, const pipit_kv_span *kv, float *out) {
-    uint32_t dim = kv->head_dim;
-    const uint8_t *block = kv->values;
-    for (uint32_t i = 0; i < kv->n_pos; i += PIPIT_KV8_BLOCK) {
-        float buffer[PIPIT_KV8_BLOCK];
-        const float *scales = pipit_kv8_scales(block, kv->n_pos - i, buffer);
-        for (uint32_t h = 0; h < n_heads; h++)
-            mix_block(p + h * p_stride + i, sums[h], scales,
-                      block + sizeof buffer, dim, out + (size_t)h * dim);
-        block += pipit_kv8_block_bytes(dim);
-    }
+    pipit_kv8_mix(mix_block, p, p_stride, sums, n_heads, kv, out);
 }

@@ -39,12 +39,32 @@
 #define PIPIT_KV8_LEAST 0x1p-20f
 #define PIPIT_KV8_LARGE 0.0625f
 #define PIPIT_KV8_LEAST_UNIT 0x1p-100f
+#define PIPIT_KV8_QUERY_BOUND 253.0f
+#define PIPIT_KV8_WEIGHT_BOUND 251.0f
+
+static inline uint64_t pipit_kv8_whole_blocks(uint64_t n_pos) {
+    return (n_pos + PIPIT_KV8_BLOCK - 1) / PIPIT_KV8_BLOCK * PIPIT_KV8_BLOCK;
+}
 
 static inline size_t pipit_kv8_group_bytes(uint32_t head_dim) {
     return 4 * ((size_t)head_dim + 4);
 }
 static inline size_t pipit_kv8_block_bytes(uint32_t head_dim) {
     return PIPIT_KV8_BLOCK * ((size_t)head_dim + 4);
+}
+
+typedef struct pipit_kv8_unit {
+    float unit, inverse; /* 0: all quants are */
+} pipit_kv8_unit;
+
+/* For amounts of `most` at most, whose sums are `sum` at most. */
+static inline pipit_kv8_unit pipit_kv8_unit_of(float most, float sum,
+                                               float bound) {
+    pipit_kv8_unit u = {most / 127.0f, 0};
+    float other = sum / bound;
+    if (other > u.unit) u.unit = other;
+    if (u.unit >= PIPIT_KV8_LEAST_UNIT) u.inverse = 1.0f / u.unit;
+    return u;
 }
 
 /* The scales of a block's first n positions, zeros after them: what stands there
@@ -56,6 +76,28 @@ static inline const float *pipit_kv8_scales(const uint8_t *block, uint32_t n,
     memset(buffer, 0, PIPIT_KV8_BLOCK * sizeof *buffer);
     memcpy(buffer, block, n * sizeof *buffer);
     return buffer;
+}
+
+/* One row and one block: p, scales and values of 32 positions. */
+typedef void pipit_kv8_mix_block(const float *p, float sum,
+                                 const float *scales, const uint8_t *values,
+                                 uint32_t head_dim, float *out);
+
+/* The kernels' attn_mix, block by block. */
+static inline void pipit_kv8_mix(pipit_kv8_mix_block *mix_block,
+                                 const float *p, size_t p_stride,
+                                 const float *sums, uint32_t n_heads,
+                                 const pipit_kv_span *kv, float *out) {
+    uint32_t dim = kv->head_dim;
+    const uint8_t *block = kv->values;
+    for (uint32_t i = 0; i < kv->n_pos; i += PIPIT_KV8_BLOCK) {
+        float buffer[PIPIT_KV8_BLOCK];
+        const float *scales = pipit_kv8_scales(block, kv->n_pos - i, buffer);
+        for (uint32_t h = 0; h < n_heads; h++)
+            mix_block(p + h * p_stride + i, sums[h], scales,
+                      block + sizeof buffer, dim, out + (size_t)h * dim);
+        block += pipit_kv8_block_bytes(dim);
+    }
 }
 
 /* The kernels' kv_store. NaN is kept as 0, and so is all that shares a scale with

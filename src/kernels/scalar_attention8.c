@@ -4,19 +4,6 @@
 #include "kv8.h"
 #include "scalar.h"
 
-/* Amounts of elements, and a unit for them that is no smaller than 127 quants
- * and the bound of their sums ask for. */
-typedef struct unit {
-    float unit, inverse;
-} unit;
-
-static unit unit_of(float most, float sum, float bound) {
-    unit u = {most / 127.0f, 0};
-    if (sum / bound > u.unit) u.unit = sum / bound;
-    if (u.unit >= PIPIT_KV8_LEAST_UNIT) u.inverse = 1.0f / u.unit;
-    return u;
-}
-
 static float larger(float a, float b) {
     return b > a ? b : a; /* NaN doesn't count */
 }
@@ -48,7 +35,8 @@ static float quantize_query(const float *x, uint32_t dim, int8_t *q) {
         }
         sum = larger(sum, largest_sum(s));
     }
-    unit u = unit_of(most, sum, 253.0f);
+    pipit_kv8_unit u =
+        pipit_kv8_unit_of(most, sum, PIPIT_KV8_QUERY_BOUND);
     for (uint32_t i = 0; i < dim; i++)
         q[i] = quant_of(x[i] * u.inverse, -127.0f);
     return u.unit;
@@ -77,7 +65,7 @@ void pipit_scalar_scores8(const float *q, uint32_t n_heads, float scale,
 
 /* out += values . what 8 bits hold of w, which is taken from w; bias: 0 to
  * round, a half to round down. */
-static void mix_part(float w[32], float bias, const int8_t *values,
+static void mix_part(float w[32], float bias, const uint8_t *values,
                      uint32_t dim, float *out) {
     float most = 0, sums[2][4] = {{0}};
     int8_t q[32];
@@ -85,15 +73,16 @@ static void mix_part(float w[32], float bias, const int8_t *values,
         most = larger(most, w[i]);
         sums[i / 16][i % 4] += w[i];
     }
-    unit u = unit_of(most,
-                     larger(largest_sum(sums[0]), largest_sum(sums[1])),
-                     251.0f);
+    pipit_kv8_unit u = pipit_kv8_unit_of(
+        most, larger(largest_sum(sums[0]), largest_sum(sums[1])),
+        PIPIT_KV8_WEIGHT_BOUND);
     for (int i = 0; i < 32; i++) {
         q[i] = quant_of(w[i] * u.inverse - bias, 0.0f);
         w[i] = larger(0, w[i] - u.unit * (float)q[i]);
     }
     for (uint32_t d = 0; d < dim; d++) {
-        const int8_t *value = values + d / 4 * 128 + d % 4 * 4;
+        const int8_t *value =
+            (const int8_t *)values + d / 4 * 128 + d % 4 * 4;
         int32_t dot = 0;
         for (int i = 0; i < 32; i++) dot += q[i] * value[i / 4 * 16 + i % 4];
         out[d] += u.unit * (float)dot;
@@ -101,7 +90,7 @@ static void mix_part(float w[32], float bias, const int8_t *values,
 }
 
 static void mix_block(const float *p, float sum, const float *scales,
-                      const int8_t *values, uint32_t dim, float *out) {
+                      const uint8_t *values, uint32_t dim, float *out) {
     float w[32], most = 0;
     for (int i = 0; i < 32; i++) {
         most = larger(most, p[i]);
@@ -115,15 +104,5 @@ static void mix_block(const float *p, float sum, const float *scales,
 
 void pipit_scalar_mix8(const float *p, size_t p_stride, const float *sums,
                        uint32_t n_heads, const pipit_kv_span *kv, float *out) {
-    uint32_t dim = kv->head_dim;
-    const uint8_t *block = kv->values;
-    for (uint32_t i = 0; i < kv->n_pos; i += PIPIT_KV8_BLOCK) {
-        float buffer[PIPIT_KV8_BLOCK];
-        const float *scales = pipit_kv8_scales(block, kv->n_pos - i, buffer);
-        for (uint32_t h = 0; h < n_heads; h++)
-            mix_block(p + h * p_stride + i, sums[h], scales,
-                      (const int8_t *)block + sizeof buffer, dim,
-                      out + h * dim);
-        block += pipit_kv8_block_bytes(dim);
-    }
+    pipit_kv8_mix(mix_block, p, p_stride, sums, n_heads, kv, out);
 }
