@@ -39,7 +39,8 @@ static pipit_generation *carve(const pipit_generation_options *o,
                                uint32_t n_vocab, size_t max_piece,
                                pipit_arena *arena, pipit_generation *g) {
     pipit_generation *place = pipit_arena_take(arena, 1, sizeof *place);
-    pipit_sampler_carve(&o->sampling, n_vocab, arena, &g->sampler);
+    pipit_sampler_carve(&o->sampling, n_vocab,
+                        pipit_session_kernels(g->session), arena, &g->sampler);
     pipit_text_carve(o->stop, o->n_stop, max_piece, arena, &g->text);
     g->piece = pipit_arena_take(arena, max_piece, 1);
     g->best = pipit_arena_take(arena, o->n_logprobs, sizeof *g->best);

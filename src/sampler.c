@@ -1,5 +1,6 @@
 #include "sampler.h"
 
+#include "logits.h"
 #include "mathf.h"
 
 #include <math.h>
@@ -54,10 +55,15 @@ static bool has_penalties(const pipit_sampling *o) {
 }
 
 void pipit_sampler_carve(const pipit_sampling *options, uint32_t n_vocab,
-                         pipit_arena *arena, pipit_sampler *sampler) {
-    *sampler = (pipit_sampler){.options = *options, .n_vocab = n_vocab};
+                         const pipit_kernels *kernels, pipit_arena *arena,
+                         pipit_sampler *sampler) {
+    *sampler = (pipit_sampler){
+        .options = *options, .kernels = kernels, .n_vocab = n_vocab};
+    sampler->logits =
+        pipit_arena_take(arena, n_vocab, sizeof *sampler->logits);
     sampler->candidates =
         pipit_arena_take(arena, n_vocab, sizeof *sampler->candidates);
+    sampler->weights = (float *)(void *)sampler->candidates;
     if (has_penalties(options))
         sampler->counts =
             pipit_arena_take(arena, n_vocab, sizeof *sampler->counts);
@@ -88,35 +94,87 @@ static float penalize(const pipit_sampling *o, float logit, uint32_t count) {
     return logit - o->presence_penalty - o->frequency_penalty * (float)count;
 }
 
-/* Candidates in the order of ids, after bias and penalties; NaN becomes
- * -infinity, which is never drawn. */
-static void fill_candidates(pipit_sampler *s, const float *logits) {
+static float or_never(float logit) {
+    return logit == logit ? logit : -INFINITY;
+}
+
+/* s->logits: with bias and penalties; NaN becomes -infinity, which is never
+ * drawn. */
+static void adjust(pipit_sampler *s, const float *logits) {
     const pipit_sampling *o = &s->options;
-    pipit_candidate *c = s->candidates;
-    for (uint32_t i = 0; i < s->n_vocab; i++)
-        c[i] = (pipit_candidate){logits[i], i};
-    for (size_t i = 0; i < o->n_bias; i++)
-        c[o->bias[i].token].logit += o->bias[i].bias;
+    float *x = s->logits;
+    for (uint32_t i = 0; i < s->n_vocab; i++) x[i] = or_never(logits[i]);
+    for (size_t i = 0; i < o->n_bias; i++) {
+        uint32_t token = o->bias[i].token;
+        x[token] = or_never(x[token] + o->bias[i].bias);
+    }
     if (s->counts)
         for (uint32_t i = 0; i < s->n_vocab; i++)
             if (s->counts[i] > 0)
-                c[i].logit = penalize(o, c[i].logit, s->counts[i]);
-    for (uint32_t i = 0; i < s->n_vocab; i++)
-        if (c[i].logit != c[i].logit) c[i].logit = -INFINITY;
-}
-
-static const pipit_candidate *best_of(const pipit_candidate *c, uint32_t n) {
-    const pipit_candidate *best = c;
-    for (uint32_t i = 1; i < n; i++)
-        if (c[i].logit > best->logit) best = &c[i];
-    return best;
+                x[i] = or_never(penalize(o, x[i], s->counts[i]));
 }
 
 /* +infinity beats everything finite: then only those remain. */
-static void settle_infinity(pipit_candidate *c, uint32_t n) {
+static void settle_infinity(float *logits, uint32_t n) {
     for (uint32_t i = 0; i < n; i++)
-        c[i].logit = c[i].logit == INFINITY ? 0.0f : -INFINITY;
+        logits[i] = logits[i] == INFINITY ? 0.0f : -INFINITY;
 }
+
+/* ---- weights of the whole vocabulary ----------------------------------- */
+
+/* weights = exp((logit - max) * scale) */
+static void weigh(pipit_sampler *s, float max, float scale) {
+    for (uint32_t i = 0; i < s->n_vocab; i++)
+        s->weights[i] = (s->logits[i] - max) * scale;
+    s->kernels->softmax(s->weights, s->n_vocab); /* the largest is 0 */
+}
+
+#define BLOCK 64u
+
+/* The sum of up to BLOCK weights, without those below `least`. */
+static double block_sum(const float *weights, uint32_t n, float least) {
+    float sums[4] = {0, 0, 0, 0};
+    uint32_t i = 0;
+    for (; i + 4 <= n; i += 4)
+        for (uint32_t j = 0; j < 4; j++)
+            sums[j] += weights[i + j] >= least ? weights[i + j] : 0.0f;
+    for (; i < n; i++) sums[0] += weights[i] >= least ? weights[i] : 0.0f;
+    return (double)((sums[0] + sums[1]) + (sums[2] + sums[3]));
+}
+
+static double sum_of(const pipit_sampler *s, float least) {
+    double sum = 0;
+    for (uint32_t i = 0; i < s->n_vocab; i += BLOCK)
+        sum += block_sum(s->weights + i, pipit_min_u32(BLOCK, s->n_vocab - i),
+                         least);
+    return sum;
+}
+
+/* One draw from all: blocks from the last to the first, then the block's own. */
+static uint32_t draw_any(pipit_sampler *s, float max) {
+    const float *w = s->weights;
+    weigh(s, max, 1.0f / s->options.temperature);
+    double left = pipit_rng_unit(&s->rng) * sum_of(s, 0);
+    uint32_t block = 0, end = 0, last = PIPIT_NO_TOKEN;
+    for (uint32_t i = (s->n_vocab - 1) / BLOCK + 1; i-- > 0;) {
+        uint32_t n = pipit_min_u32(BLOCK, s->n_vocab - i * BLOCK);
+        double sum = block_sum(w + i * BLOCK, n, 0);
+        if (sum == 0) continue;
+        block = i * BLOCK;
+        end = block + n;
+        if (left < sum) break;
+        left -= sum;
+    }
+    for (uint32_t i = end; i-- > block;) {
+        if (w[i] == 0) continue;
+        last = i;
+        left -= (double)w[i];
+        if (left < 0) break;
+    }
+    return last;
+}
+
+/* ---- candidates -------------------------------------------------------- */
 
 static bool is_before(pipit_candidate a, pipit_candidate b) {
     return a.logit > b.logit || (a.logit == b.logit && a.token < b.token);
@@ -157,25 +215,57 @@ static pipit_candidate give(ranking *r) {
     return best;
 }
 
-static double sum_of(const pipit_candidate *c, uint32_t n, float max) {
-    double sum = 0;
-    for (uint32_t i = 0; i < n; i++) sum += pipit_expf(c[i].logit - max);
-    return sum;
+static bool by_k(const pipit_sampler *s) {
+    return s->options.top_k > 0 && s->options.top_k < s->n_vocab;
 }
 
-/* How many of the ranked candidates pass top-k, top-p and min-p. They are then
- * the last of the array, best one last. */
-static uint32_t filter(const pipit_sampling *o, pipit_candidate *c, uint32_t n,
-                       float max) {
-    bool by_p = o->top_p > 0 && o->top_p < 1;
-    uint32_t most = o->top_k > 0 && o->top_k < n ? o->top_k : n;
-    double total = by_p && most == n ? sum_of(c, n, max) : 0, sum = 0;
+static bool by_p(const pipit_sampler *s) {
+    return s->options.top_p > 0 && s->options.top_p < 1;
+}
+
+/* Whether no filter keeps more than what is within `depth` of the best logit.
+ * total: of the weights, where top-p looks at all of them. */
+static bool is_enough(const pipit_sampler *s, float max, float depth,
+                      double total) {
+    const pipit_sampling *o = &s->options;
+    float least = pipit_expf(-depth);
+    if (least < 0.99f * o->min_p) return true;
+    if (by_k(s)) {
+        uint32_t n = 0;
+        for (uint32_t i = 0; i < s->n_vocab; i++)
+            n += s->logits[i] >= max - depth;
+        return n >= o->top_k;
+    }
+    /* A little more: these weights are not summed up as filter does. */
+    return by_p(s) && sum_of(s, 1.001f * least) >=
+                          1.00001 * (double)o->top_p * total;
+}
+
+/* The candidates that a filter may keep, by rising id: how many. Their weights
+ * are lost, if total is not 0. */
+static uint32_t gather(pipit_sampler *s, float max, double total) {
+    float depth = 4, least;
+    uint32_t n = 0;
+    while (depth < 100 && !is_enough(s, max, depth, total)) depth *= 2;
+    least = depth < 100 ? max - depth : -INFINITY;
+    for (uint32_t i = 0; i < s->n_vocab; i++)
+        if (s->logits[i] >= least)
+            s->candidates[n++] = (pipit_candidate){s->logits[i], i};
+    return n;
+}
+
+/* How many of n ranked candidates pass top-k, top-p and min-p. They are then the
+ * last of the array, best one last. total: as is_enough has it. */
+static uint32_t filter(const pipit_sampler *s, uint32_t n, float max,
+                       double total) {
+    const pipit_sampling *o = &s->options;
+    pipit_candidate *c = s->candidates;
+    uint32_t most = by_k(s) && o->top_k < n ? o->top_k : n, kept = 0;
+    double sum = 0;
     ranking r = rank(c, n);
-    if (by_p && most < n) {
+    if (by_k(s) && by_p(s))
         while (r.n_given < most)
             total += pipit_expf(give(&r).logit - max);
-    }
-    uint32_t kept = 0;
     while (kept < most) {
         pipit_candidate next =
             kept < r.n_given ? c[n - 1 - kept] : give(&r);
@@ -183,7 +273,7 @@ static uint32_t filter(const pipit_sampling *o, pipit_candidate *c, uint32_t n,
         if (next.logit == -INFINITY || p < o->min_p) break;
         kept++;
         sum += p;
-        if (by_p && sum >= o->top_p * total) break;
+        if (by_p(s) && sum >= o->top_p * total) break;
     }
     return kept;
 }
@@ -208,106 +298,32 @@ static uint32_t draw(pipit_sampler *s, const pipit_candidate *c, uint32_t n,
     return last;
 }
 
+static uint32_t draw_filtered(pipit_sampler *s, float max) {
+    double total = 0;
+    if (by_p(s) && !by_k(s)) {
+        weigh(s, max, 1);
+        total = sum_of(s, 0);
+    }
+    uint32_t n = gather(s, max, total), kept = filter(s, n, max, total);
+    return draw(s, s->candidates + n - kept, kept, max);
+}
+
 pipit_status pipit_sampler_pick(pipit_sampler *s, const float *logits,
                                 uint32_t *token) {
-    const pipit_sampling *o = &s->options;
-    pipit_candidate *c = s->candidates;
-    uint32_t n = s->n_vocab, first = 0;
-    fill_candidates(s, logits);
-    const pipit_candidate *best = best_of(c, n);
-    float max = best->logit;
+    adjust(s, logits);
+    float max = pipit_max_logit(s->logits, s->n_vocab);
     if (max == -INFINITY) return PIPIT_E_STATE;
-    if (o->temperature < MIN_TEMPERATURE) {
-        *token = best->token;
+    if (s->options.temperature < MIN_TEMPERATURE) {
+        uint32_t best = 0;
+        while (s->logits[best] < max) best++;
+        *token = best;
         return PIPIT_OK;
     }
     if (max == INFINITY) {
-        settle_infinity(c, n);
+        settle_infinity(s->logits, s->n_vocab);
         max = 0;
     }
-    bool filtered = (o->top_k > 0 && o->top_k < n) ||
-                    (o->top_p > 0 && o->top_p < 1) || o->min_p > 0;
-    if (filtered) first = n - filter(o, c, n, max);
-    *token = draw(s, c + first, n - first, max);
+    bool filtered = by_k(s) || by_p(s) || s->options.min_p > 0;
+    *token = filtered ? draw_filtered(s, max) : draw_any(s, max);
     return PIPIT_OK;
-}
-
-static float max_logit(const float *logits, uint32_t n) {
-    float max = -INFINITY;
-    for (uint32_t i = 0; i < n; i++)
-        if (logits[i] > max) max = logits[i];
-    return max;
-}
-
-/* exp of what is at most 0, to 1e-14; NaN and what is below -700 as -700. One
- * for each word of the vocabulary: without branches and divisions, so that
- * compilers make vectors of it. */
-static double exp_of_share(double x) {
-    const double magic = 6755399441055744.0; /* 1.5 * 2^52: rounds */
-    x = x > -700.0 ? x : -700.0;
-    double shifted = x * 1.44269504088896340736 + magic;
-    double n = shifted - magic, r = x - n * 6.93147180369123816490e-01;
-    uint64_t bits;
-    r -= n * 1.90821492927058770002e-10;
-    double p = 1.0 / 39916800.0;
-    p = p * r + 1.0 / 3628800.0;
-    p = p * r + 1.0 / 362880.0;
-    p = p * r + 1.0 / 40320.0;
-    p = p * r + 1.0 / 5040.0;
-    p = p * r + 1.0 / 720.0;
-    p = p * r + 1.0 / 120.0;
-    p = p * r + 1.0 / 24.0;
-    p = p * r + 1.0 / 6.0;
-    p = p * r + 0.5;
-    p = p * r + 1.0;
-    p = p * r + 1.0;
-    memcpy(&bits, &shifted, sizeof bits);
-    bits = (bits + 1023) << 52; /* magic's lowest bits are 0 */
-    double scale;
-    memcpy(&scale, &bits, sizeof scale);
-    return p * scale;
-}
-
-/* log of the sum of exp(logits), in double and in the order of ids; not finite
- * when there is no distribution: no finite logit, or an infinite one. */
-static double log_sum(const float *logits, uint32_t n) {
-    double max = (double)max_logit(logits, n), sum = 0, shares[64];
-    for (uint32_t i = 0; i < n; i += 64) {
-        uint32_t some = pipit_min_u32(64, n - i);
-        for (uint32_t j = 0; j < some; j++)
-            shares[j] = exp_of_share((double)logits[i + j] - max);
-        for (uint32_t j = 0; j < some; j++) sum += shares[j];
-    }
-    return max + pipit_log(sum);
-}
-
-/* -infinity for what has no probability, NaN among it. */
-static float logprob(float logit, double log_total) {
-    double p = (double)logit - log_total;
-    return p == p ? (float)p : -INFINITY;
-}
-
-float pipit_logprob_of(const float *logits, uint32_t n_vocab, uint32_t token) {
-    if (token >= n_vocab) return -INFINITY;
-    return logprob(logits[token], log_sum(logits, n_vocab));
-}
-
-void pipit_logprob_best(const float *logits, uint32_t n_vocab, uint32_t n,
-                        pipit_logprob *out) {
-    double log_total = log_sum(logits, n_vocab);
-    uint32_t held = 0;
-    for (uint32_t i = 0; i < n_vocab; i++) {
-        float x = logits[i] == logits[i] ? logits[i] : -INFINITY;
-        if (held == n && (n == 0 || x <= out[n - 1].logprob)) continue;
-        uint32_t at = held < n ? held++ : n - 1;
-        while (at > 0 && out[at - 1].logprob < x) {
-            out[at] = out[at - 1];
-            at--;
-        }
-        out[at] = (pipit_logprob){i, x};
-    }
-    for (uint32_t i = 0; i < held; i++)
-        out[i].logprob = logprob(out[i].logprob, log_total);
-    for (uint32_t i = held; i < n; i++)
-        out[i] = (pipit_logprob){PIPIT_NO_TOKEN, -INFINITY};
 }

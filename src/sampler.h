@@ -7,6 +7,7 @@
 #define PIPIT_SAMPLER_H
 
 #include "arena.h"
+#include "kernels/kernels.h"
 #include "rng.h"
 
 typedef struct pipit_candidate {
@@ -16,9 +17,12 @@ typedef struct pipit_candidate {
 
 typedef struct pipit_sampler {
     pipit_sampling options; /* bias points into the sampler's memory */
+    const pipit_kernels *kernels;
     pipit_rng rng;
     uint32_t n_vocab;
-    pipit_candidate *candidates; /* (n_vocab) */
+    float *logits;               /* (n_vocab) with bias and penalties */
+    pipit_candidate *candidates; /* (n_vocab) those that filters may keep, or */
+    float *weights;              /* (n_vocab) in the same place: of all */
     uint32_t *counts;            /* (n_vocab) occurrences within the window */
 } pipit_sampler;
 
@@ -27,7 +31,8 @@ pipit_status pipit_sampling_check(const pipit_sampling *options,
                                   uint32_t n_vocab, pipit_error *error);
 /* Checked options; while measuring *sampler is not complete. */
 void pipit_sampler_carve(const pipit_sampling *options, uint32_t n_vocab,
-                         pipit_arena *arena, pipit_sampler *sampler);
+                         const pipit_kernels *kernels, pipit_arena *arena,
+                         pipit_sampler *sampler);
 /* Once carved: nothing seen yet. */
 void pipit_sampler_reset(pipit_sampler *sampler);
 /* history[n - 1] is a token that now counts for the penalties. */

@@ -593,3 +593,7 @@ uint64_t pipit_session_bytes(const pipit_session *session) {
 const pipit_model *pipit_session_model(const pipit_session *session) {
     return session->model;
 }
+
+const pipit_kernels *pipit_session_kernels(const pipit_session *session) {
+    return session->model->engine->kernels;
+}

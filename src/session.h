@@ -43,7 +43,8 @@ void pipit_session_join(pipit_session *session, pipit_session *other);
 uint32_t pipit_session_context(const pipit_hparams *h,
                                const pipit_session_options *options);
 
-/* The model a session runs on. */
+/* The model and the arithmetic a session runs on. */
 const pipit_model *pipit_session_model(const pipit_session *session);
+const pipit_kernels *pipit_session_kernels(const pipit_session *session);
 
 #endif

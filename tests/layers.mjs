@@ -38,7 +38,7 @@ const layers = [
     },
     { files: ["rng"] },
     { files: ["adamw", "train*"] },
-    { files: ["session", "sampler", "text", "lookup", "generation"] },
+    { files: ["session", "logits", "sampler", "text", "lookup", "generation"] },
     { files: ["pipit.c"] },
     { files: ["cli*"], only: ["pipit.h"] },
 ];

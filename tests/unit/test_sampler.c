@@ -2,6 +2,7 @@
  * definition in pipit.h: counts by chi-square with fixed seeds, so that a
  * failure is a change and not bad luck. */
 #include "check.h"
+#include "logits_row.h"
 #include "sampler.h"
 
 #include <math.h>
@@ -15,13 +16,14 @@ static void open_sampler(fixture *f, const pipit_sampling *o,
                          uint32_t n_vocab) {
     pipit_arena arena = {0};
     pipit_error error;
+    const pipit_kernels *kernels = pipit_kernels_at(0);
     CHECK(pipit_sampling_check(o, n_vocab, &error) == PIPIT_OK);
-    pipit_sampler_carve(o, n_vocab, &arena, &f->sampler);
+    pipit_sampler_carve(o, n_vocab, kernels, &arena, &f->sampler);
     size_t bytes = arena.used;
     f->block = aligned_alloc(64, bytes);
     memset(f->block, 0xA5, bytes);
     arena = (pipit_arena){.base = f->block, .capacity = bytes};
-    pipit_sampler_carve(o, n_vocab, &arena, &f->sampler);
+    pipit_sampler_carve(o, n_vocab, kernels, &arena, &f->sampler);
     CHECK_EQ_U64(arena.used, bytes);
     pipit_sampler_reset(&f->sampler);
 }
@@ -49,14 +51,6 @@ static pipit_sampling at_temperature(float temperature) {
     o.temperature = temperature;
     o.seed = 12345;
     return o;
-}
-
-/* Unlike each other, spread over some e-folds. */
-static void make_logits(float *logits, uint32_t n, uint32_t seed) {
-    for (uint32_t i = 0; i < n; i++) {
-        seed = seed * 1664525u + 1013904223u;
-        logits[i] = (float)(seed >> 8) / 2097152.0f - 4.0f;
-    }
 }
 
 /* ---- greedy ------------------------------------------------------------ */
@@ -400,6 +394,74 @@ static void top_k_of_many(void) {
     free(logits);
 }
 
+/* Filters look at part of a vocabulary of real size: what is drawn is what
+ * sorting all of it keeps. */
+static int by_falling_logit(const void *a, const void *b) {
+    const pipit_candidate *x = a, *y = b;
+    if (x->logit != y->logit) return x->logit > y->logit ? -1 : 1;
+    return x->token < y->token ? -1 : x->token > y->token;
+}
+
+static uint32_t count_kept(const pipit_sampling *o, const pipit_candidate *c,
+                           uint32_t n) {
+    uint32_t most = o->top_k > 0 && o->top_k < n ? o->top_k : n, kept = 0;
+    double total = 0, sum = 0;
+    for (uint32_t i = 0; i < most; i++)
+        total += exp((double)c[i].logit - (double)c[0].logit);
+    while (kept < most) {
+        double p = exp((double)c[kept].logit - (double)c[0].logit);
+        if (p < (double)o->min_p) break;
+        kept++;
+        sum += p;
+        if (o->top_p > 0 && sum >= (double)o->top_p * total) break;
+    }
+    return kept;
+}
+
+static void filters_of_many(void) {
+    enum { n = 3001 };
+    static const struct {
+        float spread; /* times 8, in e-folds */
+        uint32_t top_k;
+        float top_p, min_p;
+    } cases[] = {{1, 0, 0.02f, 0},       {1, 0, 0.3f, 0},   {1, 7, 0, 0},
+                 {1, 0, 0, 0.8f},        {0.001f, 50, 0, 0}, {18, 0, 0.9999f, 0},
+                 {18, 0, 0, 1e-5f},       {9, 200, 0, 0},    {150, 0, 0, 1e-30f},
+                 {200, 0, 0, 1e-37f},     {30, 0, 0.999f, 0}, {30, 90, 0.99f, 0},
+                 {0.001f, 0, 0.03f, 0},  {2, 0, 0.2f, 0.5f}, {2, 40, 0.9f, 0.9f},
+                 {0, 0, 0.05f, 0},       {0, 90, 0, 0}};
+    static float logits[n];
+    static pipit_candidate sorted[n];
+    static unsigned counts[n];
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        pipit_sampling o = at_temperature(1e6f);
+        fixture f;
+        o.top_k = cases[k].top_k;
+        o.top_p = cases[k].top_p;
+        o.min_p = cases[k].min_p;
+        make_logits(logits, n, (uint32_t)k + 16);
+        memset(counts, 0, sizeof counts);
+        for (uint32_t i = 0; i < n; i++) {
+            logits[i] *= cases[k].spread;
+            sorted[i] = (pipit_candidate){logits[i], i};
+        }
+        qsort(sorted, n, sizeof *sorted, by_falling_logit);
+        uint32_t kept = count_kept(&o, sorted, n);
+        CHECK(kept > 0 && kept < 300); /* few enough that all are drawn */
+        open_sampler(&f, &o, n);
+        for (int i = 0; i < 8000; i++) {
+            uint32_t token = pick(&f, logits);
+            if (CHECK(token < n)) counts[token]++;
+        }
+        free(f.block);
+        for (uint32_t i = 0; i < n; i++)
+            if (!CHECK((counts[sorted[i].token] > 0) == (i < kept))) {
+                printf("(case %zu, rank %u of %u)\n", k, i, kept);
+                break;
+            }
+    }
+}
+
 /* ---- determinism ------------------------------------------------------- */
 
 static void same_seed_same_tokens(void) {
@@ -510,73 +572,6 @@ static void checks_options(void) {
     CHECK(pipit_sampling_check(&o, 10, &error) == PIPIT_OK);
 }
 
-/* ---- log-probabilities ------------------------------------------------- */
-
-static double expected_logprob(const float *logits, uint32_t n,
-                               uint32_t token) {
-    double sum = 0;
-    for (uint32_t i = 0; i < n; i++)
-        if (logits[i] == logits[i]) sum += exp((double)logits[i]);
-    return (double)logits[token] - log(sum);
-}
-
-static void logprobs_are_right(void) {
-    float logits[1000];
-    make_logits(logits, 1000, 13);
-    logits[3] = NAN;
-    logits[4] = -INFINITY;
-    for (uint32_t i = 5; i < 1000; i++)
-        CHECK_CLOSE((double)pipit_logprob_of(logits, 1000, i),
-                    expected_logprob(logits, 1000, i), 1e-6);
-    CHECK(pipit_logprob_of(logits, 1000, 3) == -INFINITY);
-    CHECK(pipit_logprob_of(logits, 1000, 4) == -INFINITY);
-    CHECK(pipit_logprob_of(logits, 1000, 1000) == -INFINITY);
-    float sure[2] = {500, -500}; /* no overflow */
-    CHECK(pipit_logprob_of(sure, 2, 0) == 0.0f);
-    CHECK(pipit_logprob_of(sure, 2, 1) == -1000.0f);
-    float one[1] = {-3};
-    CHECK(pipit_logprob_of(one, 1, 0) == 0.0f);
-}
-
-static void best_logprobs_fall(void) {
-    float logits[1000];
-    pipit_logprob best[PIPIT_MAX_LOGPROBS];
-    make_logits(logits, 1000, 14);
-    logits[17] = NAN;
-    for (uint32_t n = 0; n <= PIPIT_MAX_LOGPROBS; n++) {
-        pipit_logprob_best(logits, 1000, n, best);
-        for (uint32_t i = 0; i < n; i++) {
-            uint32_t n_better = 0;
-            for (uint32_t j = 0; j < 1000; j++)
-                n_better += logits[j] > logits[best[i].token];
-            CHECK_EQ_U64(n_better, i);
-            CHECK(best[i].logprob ==
-                  pipit_logprob_of(logits, 1000, best[i].token));
-        }
-    }
-    float ties[6] = {1, 2, 2, 1, 2, 0};
-    const uint32_t order[6] = {1, 2, 4, 0, 3, 5};
-    pipit_logprob_best(ties, 6, 6, best);
-    for (uint32_t i = 0; i < 6; i++) CHECK_EQ_U64(best[i].token, order[i]);
-    pipit_logprob_best(ties, 6, 8, best); /* more than there are */
-    CHECK(best[5].token == 5 && best[6].token == PIPIT_NO_TOKEN);
-    CHECK(best[7].token == PIPIT_NO_TOKEN && best[7].logprob == -INFINITY);
-}
-
-static void no_distribution_no_nan(void) {
-    const float cases[3][3] = {{NAN, NAN, NAN},
-                               {-INFINITY, -INFINITY, -INFINITY},
-                               {INFINITY, 1, NAN}};
-    pipit_logprob best[3];
-    for (size_t c = 0; c < 3; c++) {
-        pipit_logprob_best(cases[c], 3, 3, best);
-        for (uint32_t i = 0; i < 3; i++) {
-            CHECK(pipit_logprob_of(cases[c], 3, i) == -INFINITY);
-            CHECK(best[i].logprob == -INFINITY);
-        }
-    }
-}
-
 int main(void) {
     CASE(defaults_are_greedy);
     CASE(greedy_specials);
@@ -592,12 +587,10 @@ int main(void) {
     CASE(heat_revives_what_is_kept);
     CASE(draws_with_special_logits);
     CASE(top_k_of_many);
+    CASE(filters_of_many);
     CASE(same_seed_same_tokens);
     CASE(one_draw_a_token);
     CASE(golden_tokens);
     CASE(checks_options);
-    CASE(logprobs_are_right);
-    CASE(best_logprobs_fall);
-    CASE(no_distribution_no_nan);
     return check_done();
 }
