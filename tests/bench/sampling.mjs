@@ -57,5 +57,7 @@ console.log(`a token, ${values.threads} thread(s), ${values.rounds} rounds`);
 for (const [name, all] of times) {
     const ms = median(all);
     const ratio = (ms / greedy).toFixed(2);
-    console.log(`${name.padEnd(20)} ${ms.toFixed(2).padStart(6)} ms  ${ratio} x`);
+    console.log(
+        `${name.padEnd(20)} ${ms.toFixed(2).padStart(6)} ms  ${ratio} x`,
+    );
 }
