@@ -12,18 +12,20 @@ const char *pipit_kernels_list(uint32_t i) {
 }
 
 typedef struct probe {
-    uint8_t *weights, *blocks;
+    uint8_t *weights, *blocks, *scratch;
     float *x, *y;
     pipit_matrix w;
 } probe;
 
-static void carve_probe(pipit_arena *arena, size_t act_block_bytes, probe *p) {
+static void carve_probe(pipit_arena *arena, const pipit_kernels *k, probe *p) {
     size_t group_bytes = 0;
     pipit_layout_group_bytes(PIPIT_TYPE_Q4_0, PROBE_COLS, &group_bytes);
     p->weights = pipit_arena_take(arena, PROBE_ROWS / PIPIT_GROUP_ROWS,
                                   group_bytes);
     p->blocks = pipit_arena_take(arena, PROBE_COLS / PIPIT_ACT_BLOCK,
-                                 act_block_bytes);
+                                 k->act_block_bytes);
+    p->scratch = pipit_arena_take_bytes(
+        arena, k->matmul_scratch_bytes(PROBE_COLS, 1));
     p->x = pipit_arena_take(arena, PROBE_COLS, sizeof(float));
     p->y = pipit_arena_take(arena, PROBE_ROWS, sizeof(float));
     p->w = (pipit_matrix){PIPIT_TYPE_Q4_0, PROBE_ROWS, PROBE_COLS, group_bytes,
@@ -35,17 +37,18 @@ pipit_status pipit_engine_probe(uint32_t i, const pipit_allocator *a) {
     pipit_arena arena = {0};
     probe p;
     if (!k) return PIPIT_E_ARGUMENT;
-    carve_probe(&arena, k->act_block_bytes, &p);
+    carve_probe(&arena, k, &p);
     size_t bytes = arena.used;
     a = pipit_allocator_or_platform(a);
     arena = (pipit_arena){.base = pipit_take(a, bytes), .capacity = bytes};
     if (!arena.base) return PIPIT_E_MEMORY;
     memset(arena.base, 0, bytes);
-    carve_probe(&arena, k->act_block_bytes, &p);
+    carve_probe(&arena, k, &p);
     pipit_acts acts = {.x = p.x, .blocks = p.blocks};
     k->quantize(p.x, PROBE_COLS, p.blocks);
     for (uint32_t round = 0; round < 4; round++)
-        k->matvec(&p.w, 0, PROBE_ROWS / PIPIT_GROUP_ROWS, &acts, p.y);
+        k->matmul(&p.w, 0, PROBE_ROWS / PIPIT_GROUP_ROWS, &acts, 1, p.y, 0,
+                  p.scratch);
     pipit_give(a, arena.base, bytes);
     return PIPIT_OK;
 }

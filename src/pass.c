@@ -69,7 +69,8 @@ static void carve_threads(const pipit_hparams *h, const pipit_kernels *kernels,
     p->threads = pipit_arena_take(arena, n_threads, sizeof *p->threads);
     for (uint32_t i = 0; i < n_threads; i++) {
         pipit_pass_thread t;
-        size_t scratch = kernels->matmul_scratch_bytes((uint32_t)max_cols);
+        size_t scratch =
+            kernels->matmul_scratch_bytes((uint32_t)max_cols, p->n_batch);
         size_t queries = pipit_attn_scratch_bytes(PIPIT_ATTN_ROWS, h->head_dim);
         if (queries > scratch) scratch = queries;
         t.row = take_rows(arena, 1, max_cols);

@@ -145,11 +145,8 @@ void pipit_stage_multiply(const pipit_stage *s, const pipit_matrix *w,
                           uint32_t n_rows, float *y, size_t y_stride) {
     const pipit_kernels *k = s->pass->kernels;
     if (g0 == g1) return;
-    if (n_rows == 1)
-        k->matvec(w, g0, g1, acts, y);
-    else
-        k->matmul(w, g0, g1, acts, n_rows, y, y_stride,
-                  s->pass->threads[s->thread].scratch);
+    k->matmul(w, g0, g1, acts, n_rows, y, y_stride,
+              s->pass->threads[s->thread].scratch);
     if (w->scale) scale_rows(w, g0, g1, n_rows, y, y_stride);
 }
 

@@ -93,7 +93,8 @@ static void carve_thread(const sizes *s, const pipit_train *t,
     own->strips = take(arena, larger(strips, 4 * s->widest), 1);
     own->sums = take(arena, s->rank4, PIPIT_TRAIN_TILE);
     own->scratch = pipit_arena_take_bytes(
-        arena, t->kernels->matmul_scratch_bytes((uint32_t)s->max_cols));
+        arena, t->kernels->matmul_scratch_bytes((uint32_t)s->max_cols,
+                                                (uint32_t)s->n_rows));
     own->keys = take(arena, whole_strips(length4), s->dim);
     own->values = take(arena, whole_strips(length4), s->dim);
     own->p = take(arena, queries, length4);

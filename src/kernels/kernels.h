@@ -58,13 +58,12 @@ typedef struct pipit_kernels {
     size_t act_block_bytes;
     void (*quantize)(const float *x, size_t n, uint8_t *blocks);
 
-    /* y[4 g .. 4 g + 3] for groups g0 <= g < g1; y is (rows rounded up to 4). */
-    void (*matvec)(const pipit_matrix *w, uint32_t g0, uint32_t g1,
-                   const pipit_acts *x, float *y);
-    /* The same for n_tokens rows of x: y is (n_tokens, y_stride). Weights are
-     * unpacked once into scratch (matmul_scratch_bytes(n_cols), 64-byte
-     * aligned) and used for all tokens. The same bits as n matvecs. */
-    size_t (*matmul_scratch_bytes)(uint32_t n_cols);
+    /* y[t][4 g .. 4 g + 3] for n_tokens rows of x and groups g0 <= g < g1; y is
+     * (n_tokens, y_stride), rows rounded up to 4. The same bits for a token
+     * whatever others there are. scratch: matmul_scratch_bytes for as many
+     * columns and tokens or more, 64-byte aligned; what is prepared there once
+     * is used for all groups or tokens. */
+    size_t (*matmul_scratch_bytes)(uint32_t n_cols, uint32_t n_tokens);
     void (*matmul)(const pipit_matrix *w, uint32_t g0, uint32_t g1,
                    const pipit_acts *x, uint32_t n_tokens, float *y,
                    size_t y_stride, uint8_t *scratch);

@@ -222,12 +222,9 @@ static sweep_function *sweep_of(const pipit_tile *tile) {
     return super ? sweep_whole_super : sweep_whole;
 }
 
-static size_t panels_bytes(uint32_t n_cols) {
-    return (size_t)(n_cols / 32) * (PANEL_TOKENS / TOKENS) * panel_bytes(true);
-}
-
-static size_t matmul_scratch_bytes(uint32_t n_cols) {
-    return panels_bytes(n_cols) + pipit_tile_bytes(n_cols);
+static size_t panels_bytes(uint32_t n_cols, uint32_t n_tokens) {
+    return (size_t)(n_cols / 32) * ((n_tokens + TOKENS - 1) / TOKENS) *
+           panel_bytes(true);
 }
 
 /* n_tokens: PANEL_TOKENS at most. */
@@ -238,7 +235,7 @@ static void multiply_tiles(const pipit_matrix *w, uint32_t g0, uint32_t g1,
     bool wide = panel_is_wide(pipit_is_signed(form->code));
     act_panel *panels = (act_panel *)(void *)scratch;
     sweep_function *sweep_tile = NULL;
-    scratch += panels_bytes(w->n_cols);
+    scratch += panels_bytes(w->n_cols, n_tokens);
     for (; g0 < g1; g0 += GROUPS) {
         uint32_t n_groups = g1 - g0 < GROUPS ? g1 - g0 : GROUPS;
         pipit_tile tile;

@@ -34,7 +34,8 @@
 
 #include "acts.h"
 #include "panels.h"
-#include "few.h"
+#include "one.h"
+#include "pairs.h"
 #include "many.h"
 #include "attention8.h"
 
@@ -62,75 +63,77 @@
     CASE(Q4_0) CASE(Q4_1) CASE(Q5_0) CASE(Q5_1) CASE(Q8_0) CASE(Q2_K)       \
     CASE(Q3_K) CASE(Q4_K) CASE(Q5_K) CASE(Q6_K) CASE(IQ4_NL) CASE(IQ4_XS)   \
     CASE(TQ1_0) CASE(TQ2_0) CASE(MXFP4) CASE(NVFP4) CASE(Q1_0) CASE(Q2_0)
-/* Those that are quicker two or four at a time in registers than from a tile,
- * and common enough to be worth the bytes. */
+/* Those that pairs.h multiplies: quicker there than from a tile, and common enough
+ * to be worth the bytes. */
 #define FEW_TYPES(CASE)                                                     \
     CASE(Q4_0) CASE(Q4_1) CASE(Q8_0) CASE(Q4_K)
 
 /* A function each: engines compile and tier them up one by one. */
-#define VEC_FUNCTION(name, n_tokens, ...) \
-    VEC_FUNCTION_OF(name, n_tokens, __VA_ARGS__)
-#define VEC_FUNCTION_OF(name, tokens, code, scales, bits, offset, has_min,    \
-                        subs, bytes, scales_at, mins_at, quants_at)          \
+#define VEC_FORM(tokens, code, scales, bits, offset, has_min, subs, bytes,    \
+                 scales_at, mins_at, quants_at)                              \
+    {PIPIT_CODE_##code, PIPIT_SCALES_##scales, bits,  offset,    has_min,    \
+     subs,              bytes,                 scales_at, mins_at, quants_at, \
+     tokens}
+#define ONE_FUNCTION(type) ONE_FUNCTION_OF(one_##type, 1, FORM_##type)
+#define ONE_FUNCTION_OF(name, ...)                                           \
     PIPIT_OUTLINE void name(const pipit_matrix *w, uint32_t g0, uint32_t g1, \
-                            const pipit_acts *x, float *y,                   \
-                            size_t y_stride) {                               \
-        const vec_form f = {                                                 \
-            PIPIT_CODE_##code, PIPIT_SCALES_##scales, bits,  offset,         \
-            has_min,           subs,                  bytes, scales_at,      \
-            mins_at,           quants_at,             tokens};               \
-        vec_rows(&f, w, g0, g1, x, y, y_stride);                             \
+                            const act_block *x, float *y) {                  \
+        const vec_form f = VEC_FORM(__VA_ARGS__);                            \
+        vec_rows(&f, w, g0, g1, x, y);                                       \
     }
-#define ONE_FUNCTION(type) VEC_FUNCTION(one_##type, 1, FORM_##type)
-#define TWO_FUNCTION(type) VEC_FUNCTION(two_##type, 2, FORM_##type)
-#define FOUR_FUNCTION(type) VEC_FUNCTION(four_##type, TOKENS, FORM_##type)
+#define TWO_FUNCTION(type) PAIR_FUNCTION_OF(two_##type, 2, FORM_##type)
+#define FOUR_FUNCTION(type) PAIR_FUNCTION_OF(four_##type, TOKENS, FORM_##type)
+#define PAIR_FUNCTION_OF(name, ...)                                          \
+    PIPIT_OUTLINE void name(const pipit_matrix *w, uint32_t g0, uint32_t g1, \
+                            uint32_t apart, const pipit_acts *x,             \
+                            uint32_t n_tokens, float *y, size_t y_stride) {  \
+        const vec_form f = VEC_FORM(__VA_ARGS__);                            \
+        pair_rows(&f, w, g0, g1, apart, x, n_tokens, y, y_stride);           \
+    }
 VEC_TYPES(ONE_FUNCTION)
 FEW_TYPES(TWO_FUNCTION)
 FEW_TYPES(FOUR_FUNCTION)
 
 static void multiply_one(const pipit_matrix *w, uint32_t g0, uint32_t g1,
-                         const pipit_acts *x, float *y) {
+                         const act_block *x, float *y) {
 #define ONE_CASE(type) \
-    case PIPIT_TYPE_##type: one_##type(w, g0, g1, x, y, 0); break;
+    case PIPIT_TYPE_##type: one_##type(w, g0, g1, x, y); break;
     switch (w->type) { VEC_TYPES(ONE_CASE) }
 }
 
-/* The first 4, 2 or 1 of n_tokens; how many. */
+/* The first 4 to 1 of n_tokens: how many. Row groups g0 <= g < g1 and those
+ * `apart` after them. */
 static uint32_t multiply_first(const pipit_matrix *w, uint32_t g0, uint32_t g1,
-                               const pipit_acts *x, uint32_t n_tokens,
-                               float *y, size_t y_stride) {
-#define FEW_CASE(type)                               \
-    case PIPIT_TYPE_##type:                          \
-        if (n_tokens >= TOKENS) {                    \
-            four_##type(w, g0, g1, x, y, y_stride);  \
-            return TOKENS;                           \
-        }                                            \
-        two_##type(w, g0, g1, x, y, y_stride);       \
-        return 2;
-    if (n_tokens >= 2) switch (w->type) {
+                               uint32_t apart, const pipit_acts *x,
+                               uint32_t n_tokens, float *y, size_t y_stride) {
+#define FEW_CASE(type)                                               \
+    case PIPIT_TYPE_##type:                                          \
+        if (n_tokens > 2)                                            \
+            four_##type(w, g0, g1, apart, x, n_tokens, y, y_stride); \
+        else                                                         \
+            two_##type(w, g0, g1, apart, x, 2, y, y_stride);         \
+        return n_tokens;
+    n_tokens = pipit_min_u32(n_tokens, TOKENS);
+    if (n_tokens > 1) switch (w->type) {
             FEW_TYPES(FEW_CASE)
             default: break;
         }
-    multiply_one(w, g0, g1, x, y);
+    multiply_one(w, g0, g1, act_row(x, 0), y);
+    if (apart > 0) multiply_one(w, g0 + apart, g1 + apart, act_row(x, 0), y);
     return 1;
 }
 
-static void matvec(const pipit_matrix *w, uint32_t g0, uint32_t g1,
-                   const pipit_acts *x, float *y) {
-    if (pipit_form(w->type)->kind == PIPIT_FORM_FLOAT)
-        pipit_simd128_floats(w, g0, g1, x, 1, y, 0);
-    else
-        multiply_one(w, g0, g1, x, y);
+static bool has_pairs(uint32_t type) {
+#define PAIR_CASE(type) case PIPIT_TYPE_##type: return true;
+    switch (type) {
+        FEW_TYPES(PAIR_CASE)
+        default: return false;
+    }
 }
 
 /* From how many tokens on it pays to unpack tiles, by measurement. */
 static uint32_t least_for_tiles(uint32_t type) {
-#define TILE_CASE(type) case PIPIT_TYPE_##type: return 12;
-    switch (type) {
-        FEW_TYPES(TILE_CASE)
-        case PIPIT_TYPE_NVFP4: return UINT32_MAX;
-        default: return 3;
-    }
+    return type == PIPIT_TYPE_NVFP4 ? UINT32_MAX : has_pairs(type) ? 12 : 3;
 }
 
 /* Those of n_tokens that panels hold, if one with three tokens is worth it. */
@@ -139,17 +142,34 @@ static uint32_t in_panels(uint32_t n_tokens) {
                                            : n_tokens / TOKENS * TOKENS;
 }
 
-/* Some groups at a time: their bytes stay in the cache. */
+static void multiply_pairs(const pipit_matrix *w, uint32_t g0, uint32_t g1,
+                           uint32_t apart, const pipit_acts *x,
+                           uint32_t n_tokens, float *y, size_t y_stride) {
+    for (uint32_t t = 0; t < n_tokens;) {
+        pipit_acts rest = {.blocks = x->blocks + t * x->block_stride,
+                           .block_stride = x->block_stride};
+        t += multiply_first(w, g0, g1, apart, &rest, n_tokens - t,
+                            y + t * y_stride, y_stride);
+    }
+}
+
+/* Some groups at a time, so that their bytes stay in the cache for all tokens; one
+ * that is left over is its own neighbour. */
 static void multiply_few(const pipit_matrix *w, uint32_t g0, uint32_t g1,
                          const pipit_acts *x, uint32_t n_tokens, float *y,
                          size_t y_stride) {
-    for (uint32_t g = g0; g < g1; g += 16)
-        for (uint32_t t = 0; t < n_tokens;) {
-            pipit_acts rest = {.blocks = x->blocks + t * x->block_stride,
-                               .block_stride = x->block_stride};
-            t += multiply_first(w, g, pipit_min_u32(g + 16, g1), &rest,
-                                n_tokens - t, y + t * y_stride, y_stride);
-        }
+    uint32_t half = (g1 - g0) / 2, end = g0 + half;
+    uint32_t some = has_pairs(w->type) && n_tokens <= TOKENS ? half : 8;
+    for (uint32_t g = g0; g < end; g += some)
+        multiply_pairs(w, g, pipit_min_u32(g + some, end), half, x, n_tokens,
+                       y, y_stride);
+    if (end + half < g1)
+        multiply_pairs(w, g1 - 1, g1, 0, x, n_tokens, y, y_stride);
+}
+
+static size_t matmul_scratch_bytes(uint32_t n_cols, uint32_t n_tokens) {
+    n_tokens = pipit_min_u32(n_tokens, PANEL_TOKENS);
+    return panels_bytes(n_cols, n_tokens) + pipit_tile_bytes(n_cols);
 }
 
 static void matmul(const pipit_matrix *w, uint32_t g0, uint32_t g1,
@@ -160,9 +180,13 @@ static void matmul(const pipit_matrix *w, uint32_t g0, uint32_t g1,
         pipit_simd128_floats(w, g0, g1, x, n_tokens, y, y_stride);
         return;
     }
+    if (n_tokens == 1) {
+        multiply_one(w, g0, g1, act_row(x, 0), y);
+        return;
+    }
     pipit_acts rest = {.blocks = x->blocks, .block_stride = x->block_stride};
-    while (n_tokens > 0) {
-        uint32_t n = pipit_min_u32(n_tokens, PANEL_TOKENS);
+    for (uint32_t n; n_tokens > 0; n_tokens -= n) {
+        n = pipit_min_u32(n_tokens, PANEL_TOKENS);
         if (n >= least) {
             n = in_panels(n);
             multiply_tiles(w, g0, g1, &rest, n, y, y_stride, scratch);
@@ -171,7 +195,6 @@ static void matmul(const pipit_matrix *w, uint32_t g0, uint32_t g1,
         }
         rest.blocks += n * x->block_stride;
         y += n * y_stride;
-        n_tokens -= n;
     }
 }
 
@@ -197,7 +220,6 @@ static void attn_mix(const float *p, size_t p_stride, const float *sums,
         .name = label,                                \
         .act_block_bytes = sizeof(act_block),         \
         .quantize = quantize,                         \
-        .matvec = matvec,                             \
         .matmul_scratch_bytes = matmul_scratch_bytes, \
         .matmul = matmul,                             \
         .accumulate = pipit_simd128_accumulate,       \

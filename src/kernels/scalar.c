@@ -96,8 +96,8 @@ static float dot_floats(const pipit_matrix *w, const uint8_t *group, uint32_t r,
     return acc;
 }
 
-static void matvec(const pipit_matrix *w, uint32_t g0, uint32_t g1,
-                   const pipit_acts *x, float *y) {
+static void multiply_row(const pipit_matrix *w, uint32_t g0, uint32_t g1,
+                         const pipit_acts *x, float *y) {
     const pipit_form_info *form = pipit_form(w->type);
     bool floats = form->kind == PIPIT_FORM_FLOAT;
     for (uint32_t g = g0; g < g1; g++) {
@@ -109,8 +109,9 @@ static void matvec(const pipit_matrix *w, uint32_t g0, uint32_t g1,
     }
 }
 
-static size_t matmul_scratch_bytes(uint32_t n_cols) {
+static size_t matmul_scratch_bytes(uint32_t n_cols, uint32_t n_tokens) {
     (void)n_cols;
+    (void)n_tokens;
     return 0;
 }
 
@@ -121,7 +122,7 @@ static void matmul(const pipit_matrix *w, uint32_t g0, uint32_t g1,
     for (uint32_t i = 0; i < n_tokens; i++) {
         pipit_acts row = {.x = x->x + i * x->x_stride,
                           .blocks = x->blocks + i * x->block_stride};
-        matvec(w, g0, g1, &row, y + i * y_stride);
+        multiply_row(w, g0, g1, &row, y + i * y_stride);
     }
 }
 
@@ -256,7 +257,6 @@ const pipit_kernels pipit_kernels_scalar = {
     .name = "scalar",
     .act_block_bytes = sizeof(act_block),
     .quantize = quantize,
-    .matvec = matvec,
     .matmul_scratch_bytes = matmul_scratch_bytes,
     .matmul = matmul,
     .accumulate = accumulate,

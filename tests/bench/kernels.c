@@ -47,7 +47,7 @@ double bench_setup(uint32_t i, uint32_t type, uint32_t n_rows, uint32_t n_cols,
     if (!pipit_layout_group_bytes(type, n_cols, &w.group_bytes) ||
         w.group_bytes * pipit_matrix_n_groups(&w) > sizeof weights ||
         tokens > MAX_TOKENS || n_cols > MAX_COLS || n_rows > MAX_ROWS ||
-        kernels->matmul_scratch_bytes(n_cols) > sizeof scratch)
+        kernels->matmul_scratch_bytes(n_cols, tokens) > sizeof scratch)
         return 0;
     /* No f16 among them is subnormal: that would cost more than it does in any
      * model. */
@@ -67,10 +67,7 @@ EXPORT(bench_run) void bench_run(uint32_t rounds);
 void bench_run(uint32_t rounds) {
     uint32_t n = pipit_matrix_n_groups(&w);
     for (; rounds > 0; rounds--)
-        if (n_tokens == 1)
-            kernels->matvec(&w, 0, n, &acts, y);
-        else
-            kernels->matmul(&w, 0, n, &acts, n_tokens, y, w.n_rows, scratch);
+        kernels->matmul(&w, 0, n, &acts, n_tokens, y, w.n_rows, scratch);
 }
 
 /* Eight independent sums on registers. */

@@ -78,14 +78,14 @@ static uint64_t hash_product(const pipit_kernels *k, uint32_t type) {
     pipit_acts acts = {x, COLS, blocks, stride};
     fill(&rng, x, TOKENS * COLS);
     PIPIT_ASSERT(stride * TOKENS <= sizeof blocks &&
-                 k->matmul_scratch_bytes(COLS) <= sizeof scratch);
+                 k->matmul_scratch_bytes(COLS, TOKENS) <= sizeof scratch);
     for (uint32_t t = 0; t < TOKENS; t++)
         k->quantize(x + t * COLS, COLS, blocks + t * stride);
     k->matmul(&w, 0, GROUPS, &acts, TOKENS, y, GROUPS * 4, scratch);
     for (uint32_t t = 0; t < TOKENS; t++) {
         pipit_acts one = {x + t * COLS, 0, blocks + t * stride, 0};
-        k->matvec(&w, 0, 2, &one, z + t * GROUPS * 4);
-        k->matvec(&w, 2, GROUPS, &one, z + t * GROUPS * 4);
+        k->matmul(&w, 0, 2, &one, 1, z + t * GROUPS * 4, 0, scratch);
+        k->matmul(&w, 2, GROUPS, &one, 1, z + t * GROUPS * 4, 0, scratch);
     }
     uint64_t h = hash_floats(HASH_START, y, TOKENS * GROUPS * 4);
     return h == hash_floats(HASH_START, z, TOKENS * GROUPS * 4) ? h : 0;

@@ -10,7 +10,7 @@
 /* Of hash i: what it is of, and what it must be. */
 const char *hash_name(uint32_t i);
 uint64_t hash_expected(uint32_t i);
-/* What implementation k makes. Products: by matvec and matmul alike, or 0. */
+/* What implementation k makes. Products: of all tokens and one by one alike, or 0. */
 uint64_t hash_of(const pipit_kernels *k, uint32_t i);
 
 #endif

@@ -36,7 +36,7 @@ static float *multiply(const pipit_kernels *k, const pipit_matrix *w,
     inputs in = make_inputs(k, x, w->n_cols, n_tokens);
     uint32_t n_groups = pipit_matrix_n_groups(w);
     size_t stride = 4 * (size_t)n_groups;
-    size_t scratch_bytes = k->matmul_scratch_bytes(w->n_cols) + 64;
+    size_t scratch_bytes = k->matmul_scratch_bytes(w->n_cols, n_tokens) + 64;
     uint8_t *scratch = aligned_alloc(64, (scratch_bytes + 63) / 64 * 64);
     float *y = malloc(sizeof(float) * stride * n_tokens);
     /* In two parts, as two threads would. */
@@ -48,7 +48,7 @@ static float *multiply(const pipit_kernels *k, const pipit_matrix *w,
         for (uint32_t t = 0; one_by_one && t < n_tokens; t++) {
             pipit_acts row = {.x = in.x + (size_t)t * w->n_cols,
                               .blocks = in.blocks + t * in.acts.block_stride};
-            k->matvec(w, g0, g1, &row, y + t * stride);
+            k->matmul(w, g0, g1, &row, 1, y + t * stride, 0, scratch);
         }
     }
     free(scratch);

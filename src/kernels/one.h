@@ -1,6 +1,5 @@
-/* few.h — products of one token, or of a few at once: the quants of a row group
- * are unpacked in registers, in a loop compiled for each type. Part of
- * products.h. */
+/* one.h — products of one token: the quants of a row group are unpacked in
+ * registers, in a loop compiled for each type. Part of products.h. */
 /* What is known of a type when its loop is compiled. */
 typedef struct vec_form {
     pipit_form_code code;
@@ -8,7 +7,7 @@ typedef struct vec_form {
     int bits, offset;
     bool has_min;
     uint32_t n_subs, block_bytes, scales_at, mins_at, quants_at;
-    int n_tokens; /* at once */
+    int n_tokens; /* at once: 1, or as pairs.h has it */
 } vec_form;
 
 /* scale * idot of 32 columns; sums: of the two halves, or of all in the first. */
@@ -54,7 +53,7 @@ PIPIT_INLINE v128_t vec_scaled_signed(const vec_form *f, const uint8_t *block,
     return wasm_f32x4_convert_i32x4(total);
 }
 
-/* Integer sums of one block and token. */
+/* Integer sums of one block, token and row group. */
 typedef struct vec_sums {
     v128_t of[2]; /* unsigned quants: of the halves, or of all in the first */
     v128_t all;
@@ -76,24 +75,20 @@ PIPIT_INLINE splats vec_splats(const vec_form *f, const act_block *x, int j) {
                                     : splats_of(x->q, j);
 }
 
-/* Vector i of four or eight packed bits meets the activations of all tokens. */
+/* Vector i of four or eight packed bits. */
 PIPIT_INLINE void vec_alike(const vec_form *f, const uint8_t *at, bool split,
-                            int i, const act_rows x, vec_sums *sums) {
+                            int i, const act_block *x, vec_sums *sums) {
     v128_t packed = wasm_v128_load(at + 16 * i), v = packed;
     if (f->bits == 4) v = pipit_decoded(f->code, pipit_masked(v, 15));
-    PIPIT_UNROLL
-    for (int t = 0; t < f->n_tokens; t++)
-        vec_add(f, split, 0, vec_splats(f, x[t], i), v, &sums[t]);
+    vec_add(f, split, 0, vec_splats(f, x, i), v, sums);
     if (f->bits != 4) return;
     v = pipit_decoded(f->code, pipit_moved(packed, 4, 15));
-    PIPIT_UNROLL
-    for (int t = 0; t < f->n_tokens; t++)
-        vec_add(f, split, 4, vec_splats(f, x[t], i + 4), v, &sums[t]);
+    vec_add(f, split, 4, vec_splats(f, x, i + 4), v, sums);
 }
 
 /* The others. */
 PIPIT_INLINE void vec_mixed(const vec_form *f, const uint8_t *at, uint32_t s,
-                            bool split, const act_rows x, vec_sums *sums) {
+                            bool split, const act_block *x, vec_sums *sums) {
     v128_t v[8];
     if (f->code == PIPIT_CODE_TRITS)
         pipit_split_trits(at, s, v);
@@ -102,43 +97,38 @@ PIPIT_INLINE void vec_mixed(const vec_form *f, const uint8_t *at, uint32_t s,
     PIPIT_UNROLL
     for (int j = 0; j < 8; j++) {
         if (f->bits == 1) v[j] = wasm_i8x16_add(v[j], v[j]);
-        PIPIT_UNROLL
-        for (int t = 0; t < f->n_tokens; t++)
-            vec_add(f, split, j, vec_splats(f, x[t], j), v[j], &sums[t]);
+        vec_add(f, split, j, vec_splats(f, x, j), v[j], sums);
     }
 }
 
-/* scale * idot for each token, from quants and activations. Several sums in an
- * unrolled loop would be finished one after the other, with everything else
- * waiting in memory; a single one has nothing to wait for, unless widening takes
- * the registers. */
-PIPIT_INLINE void vec_dots(const vec_form *f, const uint8_t *block, uint32_t s,
-                           const act_rows x, v128_t *out) {
+PIPIT_INLINE vec_sums vec_begin(const vec_form *f, bool split,
+                                const act_block *x) {
+    return (vec_sums){
+        .of = {begin(split ? &x->minus_half[0] : &x->minus, f->offset),
+               begin(&x->minus_half[1], f->offset)},
+        .all = begin_signed(x)};
+}
+
+/* scale * idot, from quants and activations. Unrolled, unless widening takes the
+ * registers. */
+PIPIT_INLINE v128_t vec_dot(const vec_form *f, const uint8_t *block,
+                            uint32_t s, const act_block *x) {
     bool split = f->scales >= PIPIT_SCALES_I8_16 ||
                  !fits_whole(f->bits, f->offset);
     const uint8_t *at = block + f->quants_at + s * 16 * (uint32_t)f->bits;
-    vec_sums sums[TOKENS];
-    PIPIT_UNROLL
-    for (int t = 0; t < f->n_tokens; t++) {
-        sums[t].all = begin_signed(x[t]);
-        sums[t].of[0] =
-            begin(split ? &x[t]->minus_half[0] : &x[t]->minus, f->offset);
-        sums[t].of[1] = begin(&x[t]->minus_half[1], f->offset);
-    }
+    vec_sums sums = vec_begin(f, split, x);
     if (f->bits != 4 && f->bits != 8) {
-        vec_mixed(f, at, s, split, x, sums);
-    } else if (f->n_tokens == 1 && PIPIT_DOT != PIPIT_DOT_PLAIN) {
+        vec_mixed(f, at, s, split, x, &sums);
+    } else if (PIPIT_DOT != PIPIT_DOT_PLAIN) {
         PIPIT_UNROLL
-        for (int i = 0; i < f->bits; i++) vec_alike(f, at, split, i, x, sums);
+        for (int i = 0; i < f->bits; i++) vec_alike(f, at, split, i, x, &sums);
     } else {
         PIPIT_NO_UNROLL
-        for (int i = 0; i < f->bits; i++) vec_alike(f, at, split, i, x, sums);
+        for (int i = 0; i < f->bits; i++) vec_alike(f, at, split, i, x, &sums);
     }
-    PIPIT_UNROLL
-    for (int t = 0; t < f->n_tokens; t++)
-        out[t] = pipit_is_signed(f->code)
-                     ? vec_scaled_signed(f, block, s, sums[t].all)
-                     : vec_scaled(f, block, s, split, sums[t].of);
+    return pipit_is_signed(f->code)
+               ? vec_scaled_signed(f, block, s, sums.all)
+               : vec_scaled(f, block, s, split, sums.of);
 }
 
 /* u + min * d_sum of 32 columns. */
@@ -173,54 +163,31 @@ PIPIT_INLINE v128_t vec_block_min(const vec_form *f, const uint8_t *block,
                           : wasm_f32x4_sub(acc, product);
 }
 
-/* One row group and n_tokens tokens. */
-PIPIT_INLINE void vec_group(const vec_form *f, const pipit_matrix *w,
-                            const uint8_t *block, const pipit_acts *acts,
-                            float *y, size_t y_stride) {
-    act_rows x;
-    v128_t acc[TOKENS], acc_min[TOKENS];
-    PIPIT_UNROLL
-    for (int t = 0; t < f->n_tokens; t++) {
-        x[t] = act_row(acts, (uint32_t)t);
-        acc[t] = acc_min[t] = wasm_f32x4_splat(0);
-    }
+PIPIT_INLINE v128_t vec_group(const vec_form *f, const pipit_matrix *w,
+                              const uint8_t *block, const act_block *x) {
+    v128_t acc = wasm_f32x4_splat(0), acc_min = wasm_f32x4_splat(0);
     for (uint32_t b = w->n_cols / 32 / f->n_subs; b > 0; b--) {
-        v128_t sum[TOKENS], u[TOKENS];
-        PIPIT_UNROLL
-        for (int t = 0; t < f->n_tokens; t++)
-            sum[t] = u[t] = wasm_f32x4_splat(0);
+        v128_t sum = wasm_f32x4_splat(0), u = wasm_f32x4_splat(0);
         PIPIT_NO_UNROLL
         for (uint32_t s = 0; s < f->n_subs; s++) {
-            v128_t dots[TOKENS];
-            vec_dots(f, block, s, x, dots);
-            PIPIT_UNROLL
-            for (int t = 0; t < f->n_tokens; t++) {
-                v128_t d = wasm_v128_load32_splat(&x[t]->d);
-                sum[t] = f->n_subs == 1 ? wasm_f32x4_mul(dots[t], d)
-                                        : add_product(sum[t], dots[t], d);
-                if (f->has_min) u[t] = vec_min(f, block, s, x[t], u[t]);
-                x[t]++;
-            }
+            v128_t dot = vec_dot(f, block, s, x);
+            v128_t d = wasm_v128_load32_splat(&x->d);
+            sum = f->n_subs == 1 ? wasm_f32x4_mul(dot, d)
+                                 : add_product(sum, dot, d);
+            if (f->has_min) u = vec_min(f, block, s, x, u);
+            x++;
         }
-        PIPIT_UNROLL
-        for (int t = 0; t < f->n_tokens; t++) {
-            acc[t] = vec_block(f, block, sum[t], acc[t]);
-            if (f->has_min)
-                acc_min[t] = vec_block_min(f, block, u[t], acc_min[t]);
-        }
+        acc = vec_block(f, block, sum, acc);
+        if (f->has_min) acc_min = vec_block_min(f, block, u, acc_min);
         block += f->block_bytes;
     }
-    PIPIT_UNROLL
-    for (int t = 0; t < f->n_tokens; t++) {
-        if (f->has_min) acc[t] = wasm_f32x4_add(acc[t], acc_min[t]);
-        wasm_v128_store(y + (size_t)t * y_stride, acc[t]);
-    }
+    return f->has_min ? wasm_f32x4_add(acc, acc_min) : acc;
 }
 
 PIPIT_INLINE void vec_rows(const vec_form *f, const pipit_matrix *w,
-                           uint32_t g0, uint32_t g1, const pipit_acts *x,
-                           float *y, size_t y_stride) {
+                           uint32_t g0, uint32_t g1, const act_block *x,
+                           float *y) {
     for (uint32_t g = g0; g < g1; g++)
-        vec_group(f, w, w->groups + g * w->group_bytes, x, y + 4 * (size_t)g,
-                  y_stride);
+        wasm_v128_store(y + 4 * (size_t)g,
+                        vec_group(f, w, w->groups + g * w->group_bytes, x));
 }
