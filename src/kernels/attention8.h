@@ -93,7 +93,7 @@ PIPIT_INLINE v128_t add_two(v128_t sum, splats x, v128_t a, splats y,
     b = wasm_i16x8_relaxed_dot_i8x16_i7x16(wasm_v128_xor(b, y.second),
                                            y.first);
     return wasm_i32x4_add(
-        sum, wasm_i32x4_extadd_pairwise_i16x8(wasm_i16x8_add(a, b)));
+        sum, add_pairs(wasm_i16x8_add(a, b)));
 #else
     return add_signed(add_signed(sum, x, a), y, b);
 #endif

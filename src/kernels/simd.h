@@ -65,7 +65,7 @@ typedef struct pipit_vector {
 
 enum { PIPIT_K_F16_BITS, PIPIT_K_F16_SCALE, PIPIT_K_F16_LARGEST,
        PIPIT_K_INFINITY, PIPIT_K_EVEN_BYTES, PIPIT_K_IQ4, PIPIT_K_FP4,
-       PIPIT_K_ZERO,
+       PIPIT_K_ZERO, PIPIT_K_ONES,
        PIPIT_N_CONSTANTS };
 extern const pipit_vector pipit_constants[PIPIT_N_CONSTANTS];
 extern const pipit_vector pipit_byte_masks[64]; /* each byte i; some of them */

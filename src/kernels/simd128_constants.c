@@ -8,6 +8,7 @@ const pipit_vector pipit_constants[PIPIT_N_CONSTANTS] = {
     [PIPIT_K_F16_LARGEST] = ALL(0x7c00u),
     [PIPIT_K_INFINITY] = ALL(0x7f800000u),
     [PIPIT_K_ZERO] = ALL(0),
+    [PIPIT_K_ONES] = ALL(0x00010001u),
     [PIPIT_K_EVEN_BYTES] = ALL(0x00ff00ffu),
     /* forms.c has these tables in words; FP4's with 12 added */
     [PIPIT_K_IQ4] = {{0xbfad9881u, 0xf6eaddcfu, 0x26190d01u, 0x71594535u}},
