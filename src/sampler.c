@@ -241,8 +241,8 @@ static bool is_enough(const pipit_sampler *s, float max, float depth,
                           1.00001 * (double)o->top_p * total;
 }
 
-/* The candidates that a filter may keep, by rising id: how many. Their weights
- * are lost, if total is not 0. */
+/* The candidates that a filter may keep, by rising id, in the weights' place: how
+ * many. */
 static uint32_t gather(pipit_sampler *s, float max, double total) {
     float depth = 4, least;
     uint32_t n = 0;
