@@ -35,6 +35,9 @@ const FRAME = 128;
 /** An answer that comes is kept so often. */
 const SAVE_EVERY_MS = 500;
 
+/** Figures that change faster can't be read, and each frame costs tokens. */
+const TELL_EVERY_MS = 250;
+
 export class Conversation {
     #parts;
     /** @type {Loaded | undefined} */
@@ -466,6 +469,7 @@ export class Conversation {
             : chat.send(prompt, options);
         let firstAt = 0;
         let savedAt = 0;
+        let toldAt = 0;
         let n = 0;
         let text = "";
         for await (const piece of pieces) {
@@ -474,7 +478,11 @@ export class Conversation {
             text += piece;
             turn.showText(text);
             announcer.readAnswer(text);
-            stats.showRunning(firstAt - startedAt, ++n, now - firstAt);
+            n++;
+            if (now - toldAt >= TELL_EVERY_MS) {
+                stats.showRunning(firstAt - startedAt, n, now - firstAt);
+                toldAt = now;
+            }
             if (now - savedAt < SAVE_EVERY_MS) continue;
             savedAt = now;
             void this.#keep(() => store.saveTurn({ ...record }));

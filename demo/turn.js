@@ -51,6 +51,9 @@ function message(who, kind, ...parts) {
  * @property {import("./speaker.js").Speaker} speaker
  */
 
+/** Between two drawings of an answer that is being written. */
+const DRAW_MS = 60;
+
 export class Turn {
     /** What the model thought before it answered. */
     #reasoning = element("p", { class: "reasoning-text", dir: "auto" });
@@ -145,16 +148,20 @@ export class Turn {
         this.#reasoning.append(text);
     }
 
-    /** Draws at most once a frame. @param {string} text the whole answer */
+    /**
+     * Draws some times a second: on few processors each frame is taken from the
+     * answer's own pace. @param {string} text the whole answer
+     */
     showText(text) {
         this.record.answer = text;
         this.#waiting.remove();
         if (!this.#drawn) return;
         this.#drawn = false;
-        requestAnimationFrame(() => {
+        const draw = () => {
             this.#drawn = true;
             this.#answer.show(this.record.answer);
-        });
+        };
+        setTimeout(() => requestAnimationFrame(draw), DRAW_MS);
     }
 
     /** @param {import("./grounding.js").Source} source */
