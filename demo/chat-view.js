@@ -9,6 +9,9 @@ const starters = [
     "Give me three tips for good sleep.",
 ];
 
+/** A wheel's scrolling may still be under way when the end is asked for. */
+const SETTLE_MS = 400;
+
 export class ChatView {
     #list = byId("messages");
     #empty = byId("empty");
@@ -16,6 +19,7 @@ export class ChatView {
     #tools;
     #follows = true;
     #top = 0;
+    #heldUntil = 0;
 
     /**
      * @param {import("./turn.js").TurnTools} tools
@@ -32,7 +36,10 @@ export class ChatView {
                 ),
             ),
         );
-        this.#latest.addEventListener("click", () => this.scrollToEnd());
+        this.#latest.addEventListener("click", () => {
+            this.#heldUntil = performance.now() + SETTLE_MS;
+            this.scrollToEnd();
+        });
         addEventListener("scroll", () => this.#noteScroll(), { passive: true });
         new ResizeObserver(() => this.#followGrowth()).observe(this.#list);
     }
@@ -63,6 +70,7 @@ export class ChatView {
             document.documentElement;
         // Only who scrolls up stays behind: an answer that grows does not.
         if (scrollHeight - clientHeight - scrollTop < 64) this.#follows = true;
+        else if (performance.now() < this.#heldUntil) this.scrollToEnd();
         else if (scrollTop < this.#top) this.#follows = false;
         this.#top = scrollTop;
         this.#latest.hidden = this.#follows;
