@@ -74,7 +74,9 @@ export class Turn {
         element("span", { class: "waiting-text" }),
     );
     #tools;
-    #drawn = true;
+    /** Of what is to be drawn; 0: nothing is. */
+    #timer = 0;
+    #drawnAt = 0;
 
     /**
      * @param {TurnRecord} record
@@ -155,13 +157,17 @@ export class Turn {
     showText(text) {
         this.record.answer = text;
         this.#waiting.remove();
-        if (!this.#drawn) return;
-        this.#drawn = false;
+        if (this.#timer) return;
         const draw = () => {
-            this.#drawn = true;
+            if (!this.#timer) return;
+            this.#timer = 0;
+            this.#drawnAt = performance.now();
             this.#answer.show(this.record.answer);
         };
-        setTimeout(() => requestAnimationFrame(draw), DRAW_MS);
+        this.#timer = window.setTimeout(
+            () => requestAnimationFrame(draw),
+            this.#drawnAt + DRAW_MS - performance.now(),
+        );
     }
 
     /** @param {import("./grounding.js").Source} source */
@@ -197,6 +203,8 @@ export class Turn {
     end(ended) {
         const { answer, figures } = this.record;
         const note = endings[ended] ?? "";
+        clearTimeout(this.#timer);
+        this.#timer = 0;
         this.#waiting.remove();
         this.#answer.show(answer);
         this.#foot.replaceChildren();
