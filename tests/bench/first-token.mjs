@@ -12,6 +12,7 @@ import { parseArgs } from "node:util";
 import { chromium } from "playwright-core";
 import { startServer } from "../../demo/serve.mjs";
 import { browserOptions } from "./browser.mjs";
+import { median } from "./median.mjs";
 
 const { values } = parseArgs({
     options: {
@@ -65,8 +66,6 @@ async function inPage({ url, threads, repetitions }) {
     return { loadMs, times, tokens: tokens.length, ...facts };
 }
 
-const median = (/** @type {number[]} */ all) =>
-    [...all].sort((a, b) => a - b)[all.length >> 1] ?? NaN;
 /** @type {number[]} */
 const firsts = [];
 /** @type {number[]} */

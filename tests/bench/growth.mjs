@@ -20,6 +20,7 @@ import { allowRelaxedSimd } from "../tools/relaxed-simd.mjs";
 import { loadModel } from "pipit";
 import { gguf, randomFrom, weights } from "../tools/gguf-writer.mjs";
 import { byteLetters, chatMl, special } from "../tools/tiny-model.mjs";
+import { median } from "./median.mjs";
 
 allowRelaxedSimd();
 const { values } = parseArgs({
@@ -143,9 +144,10 @@ async function measure(model) {
         }));
         decodes.push(24_000 / (now() - since));
     }
-    const median = (/** @type {number[]} */ all) =>
-        all.slice(1).sort((a, b) => a - b)[1] ?? NaN;
-    return { prefill: median(prefills), decode: median(decodes) };
+    return {
+        prefill: median(prefills.slice(1)),
+        decode: median(decodes.slice(1)),
+    };
 }
 
 /** @type {Record<string, number>[]} */

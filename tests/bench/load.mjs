@@ -15,6 +15,7 @@ import { startServer } from "../../demo/serve.mjs";
 import { browserOptions } from "./browser.mjs";
 import { fileOf, subjects } from "./peers/files.mjs";
 import { hasPeers, peers, preparePeers, runs } from "./peers/places.mjs";
+import { median } from "./median.mjs";
 
 const { values, positionals } = parseArgs({
     options: {
@@ -162,8 +163,6 @@ const ways = {
     }),
 };
 
-const median = (/** @type {number[]} */ all) =>
-    [...all].sort((a, b) => a - b)[all.length >> 1] ?? NaN;
 /** @type {Record<string, Record<string, number>>} */
 const figures = {};
 try {

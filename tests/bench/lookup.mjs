@@ -8,6 +8,7 @@ import { writeFileSync } from "node:fs";
 import { allowRelaxedSimd } from "../tools/relaxed-simd.mjs";
 import { parseArgs } from "node:util";
 import { loadModel } from "pipit";
+import { median } from "./median.mjs";
 
 allowRelaxedSimd();
 const { values, positionals } = parseArgs({
@@ -91,10 +92,6 @@ async function answer(prompt, promptLookup) {
     await chat.close();
     return { text, rate };
 }
-
-/** @param {number[]} numbers */
-const median = (numbers) =>
-    numbers.toSorted((a, b) => a - b)[numbers.length >> 1] ?? NaN;
 
 /** @param {Record<string, string>} tasks */
 async function measure(tasks) {

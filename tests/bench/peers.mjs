@@ -21,6 +21,7 @@ import { parseArgs } from "node:util";
 import { inspect } from "pipit";
 import { node24 } from "../tools/node24.mjs";
 import { tinyModel } from "../tools/tiny-model.mjs";
+import { median } from "./median.mjs";
 import { native, ours, wllama } from "./peers/contenders.mjs";
 import { fileOf, subjects } from "./peers/files.mjs";
 import { goals, goalTable } from "./peers/goals.mjs";
@@ -101,9 +102,6 @@ function note(what) {
     Object.assign(run.loadAverage ?? {}, { [what]: average });
     fs.writeFileSync(saved, `${JSON.stringify(run, null, 2)}\n`);
 }
-
-const median = (/** @type {number[]} */ all) =>
-    [...all].sort((a, b) => a - b)[all.length >> 1] ?? NaN;
 
 /** Figure by figure. @param {Figures[]} rounds @returns {Figures | undefined} */
 function middle(rounds) {

@@ -6,6 +6,7 @@
 import { parseArgs } from "node:util";
 import { loadModel } from "pipit";
 import { allowRelaxedSimd } from "../tools/relaxed-simd.mjs";
+import { median } from "./median.mjs";
 
 allowRelaxedSimd();
 const { values, positionals } = parseArgs({
@@ -50,8 +51,6 @@ for (let round = 0; round <= Number(values.rounds); round++)
     }
 await model.close();
 
-const median = (/** @type {number[]} */ all) =>
-    [...all].sort((a, b) => a - b)[all.length >> 1] ?? NaN;
 const greedy = median(times.get("greedy") ?? []);
 console.log(`a token, ${values.threads} thread(s), ${values.rounds} rounds`);
 for (const [name, all] of times) {

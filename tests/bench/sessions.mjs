@@ -9,6 +9,7 @@ import { writeFileSync } from "node:fs";
 import { allowRelaxedSimd } from "../tools/relaxed-simd.mjs";
 import { parseArgs } from "node:util";
 import { loadModel } from "pipit";
+import { median } from "./median.mjs";
 
 allowRelaxedSimd();
 const { values, positionals } = parseArgs({
@@ -93,10 +94,6 @@ for (let round = 0; round < rounds; round++)
         rates.get(n)?.push((n * maxTokens) / seconds);
     }
 await model.close();
-
-/** @param {number[]} numbers */
-const median = (numbers) =>
-    numbers.sort((a, b) => a - b)[numbers.length >> 1] ?? NaN;
 
 const one = median(rates.get(counts[0] ?? 1) ?? []) / (counts[0] ?? 1);
 console.log(
