@@ -92,8 +92,7 @@ PIPIT_INLINE v128_t add_two(v128_t sum, splats x, v128_t a, splats y,
                                            x.first);
     b = wasm_i16x8_relaxed_dot_i8x16_i7x16(wasm_v128_xor(b, y.second),
                                            y.first);
-    return wasm_i32x4_add(
-        sum, add_pairs(wasm_i16x8_add(a, b)));
+    return wasm_i32x4_add(sum, add_pairs(wasm_i16x8_add(a, b)));
 #else
     return add_signed(add_signed(sum, x, a), y, b);
 #endif

@@ -204,37 +204,42 @@ static void window_slides(void) {
 
 /* ---- distributions ----------------------------------------------------- */
 
-/* What pipit.h says, in double; the order of candidates by plain selection. */
-static void expected_shares(const pipit_sampling *o, const float *logits,
-                            uint32_t n, double *share) {
-    uint32_t order[512], kept = 0;
-    double p[512], total = 0, sum = 0, final = 0;
-    for (uint32_t i = 0; i < n; i++) order[i] = i;
-    for (uint32_t i = 0; i < n; i++)
-        for (uint32_t j = i + 1; j < n; j++)
-            if (logits[order[j]] > logits[order[i]] ||
-                (logits[order[j]] == logits[order[i]] &&
-                 order[j] < order[i])) {
-                uint32_t t = order[i];
-                order[i] = order[j];
-                order[j] = t;
-            }
-    uint32_t most = o->top_k && o->top_k < n ? o->top_k : n;
-    double max = (double)logits[order[0]];
-    for (uint32_t i = 0; i < most; i++) {
-        p[i] = exp((double)logits[order[i]] - max);
-        total += p[i];
-    }
+static int by_falling_logit(const void *a, const void *b) {
+    const pipit_candidate *x = a, *y = b;
+    if (x->logit != y->logit) return x->logit > y->logit ? -1 : 1;
+    return x->token < y->token ? -1 : x->token > y->token;
+}
+
+/* What pipit.h says, in double: c is all n candidates, best first; how many of
+ * the first are kept. */
+static uint32_t sort_and_filter(const pipit_sampling *o, const float *logits,
+                                uint32_t n, pipit_candidate *c) {
+    uint32_t most = o->top_k && o->top_k < n ? o->top_k : n, kept = 0;
+    double total = 0, sum = 0;
+    for (uint32_t i = 0; i < n; i++) c[i] = (pipit_candidate){logits[i], i};
+    qsort(c, n, sizeof *c, by_falling_logit);
+    double max = (double)c[0].logit;
+    for (uint32_t i = 0; i < most; i++) total += exp((double)c[i].logit - max);
     while (kept < most) {
-        if (p[kept] < (double)o->min_p) break;
-        sum += p[kept++] / total;
+        double p = exp((double)c[kept].logit - max);
+        if (p < (double)o->min_p) break;
+        kept++;
+        sum += p / total;
         if (o->top_p > 0 && o->top_p < 1 && sum >= (double)o->top_p) break;
     }
+    return kept;
+}
+
+static void expected_shares(const pipit_sampling *o, const float *logits,
+                            uint32_t n, double *share) {
+    pipit_candidate c[512];
+    uint32_t kept = sort_and_filter(o, logits, n, c);
+    double final = 0;
     for (uint32_t i = 0; i < n; i++) share[i] = 0;
     for (uint32_t i = 0; i < kept; i++) {
-        double w = exp(((double)logits[order[i]] - max) /
+        double w = exp(((double)c[i].logit - (double)c[0].logit) /
                        (double)o->temperature);
-        share[order[i]] = w;
+        share[c[i].token] = w;
         final += w;
     }
     for (uint32_t i = 0; i < n; i++) share[i] /= final;
@@ -396,28 +401,6 @@ static void top_k_of_many(void) {
 
 /* Filters look at part of a vocabulary of real size: what is drawn is what
  * sorting all of it keeps. */
-static int by_falling_logit(const void *a, const void *b) {
-    const pipit_candidate *x = a, *y = b;
-    if (x->logit != y->logit) return x->logit > y->logit ? -1 : 1;
-    return x->token < y->token ? -1 : x->token > y->token;
-}
-
-static uint32_t count_kept(const pipit_sampling *o, const pipit_candidate *c,
-                           uint32_t n) {
-    uint32_t most = o->top_k > 0 && o->top_k < n ? o->top_k : n, kept = 0;
-    double total = 0, sum = 0;
-    for (uint32_t i = 0; i < most; i++)
-        total += exp((double)c[i].logit - (double)c[0].logit);
-    while (kept < most) {
-        double p = exp((double)c[kept].logit - (double)c[0].logit);
-        if (p < (double)o->min_p) break;
-        kept++;
-        sum += p;
-        if (o->top_p > 0 && sum >= (double)o->top_p * total) break;
-    }
-    return kept;
-}
-
 static void filters_of_many(void) {
     enum { n = 3001 };
     static const struct {
@@ -441,12 +424,8 @@ static void filters_of_many(void) {
         o.min_p = cases[k].min_p;
         make_logits(logits, n, (uint32_t)k + 16);
         memset(counts, 0, sizeof counts);
-        for (uint32_t i = 0; i < n; i++) {
-            logits[i] *= cases[k].spread;
-            sorted[i] = (pipit_candidate){logits[i], i};
-        }
-        qsort(sorted, n, sizeof *sorted, by_falling_logit);
-        uint32_t kept = count_kept(&o, sorted, n);
+        for (uint32_t i = 0; i < n; i++) logits[i] *= cases[k].spread;
+        uint32_t kept = sort_and_filter(&o, logits, n, sorted);
         CHECK(kept > 0 && kept < 300); /* few enough that all are drawn */
         open_sampler(&f, &o, n);
         for (int i = 0; i < 8000; i++) {
