@@ -110,10 +110,18 @@ test("a worker that is not there", async () => {
     await rejects(loadModel(tinyModel(), { workerUrl }), "worker-died");
 });
 
+/** @param {string} name */
+async function run(name) {
+    const path = fileURLToPath(program(name));
+    const options = { timeout: 120_000 };
+    return (await promisify(execFile)(process.execPath, [path], options))
+        .stdout;
+}
+
 test("a process that forgets to close ends", async () => {
-    const path = fileURLToPath(program("forgetful.mjs"));
-    const run = promisify(execFile)(process.execPath, [path], {
-        timeout: 120_000,
-    });
-    assert.equal((await run).stdout, "done\n");
+    assert.equal(await run("forgetful.mjs"), "done\n");
+});
+
+test("a process that closes does not end before", async () => {
+    assert.equal(await run("ending.mjs"), "done\n");
 });

@@ -36,8 +36,8 @@ export function startAt(program: WorkerProgram, address: URL): WorkerHandle {
                 program === "template" ? { maxOldGenerationSizeMb: 512 } : {},
         },
     );
-    // The process waits for a worker only while it is held. Starting up makes
-    // the worker count again.
+    // The process waits for a worker only while it is held, and for its end.
+    // Starting up makes the worker count again.
     let held = false;
     const apply = () => (held ? worker.ref() : worker.unref());
     apply();
@@ -54,6 +54,7 @@ export function startAt(program: WorkerProgram, address: URL): WorkerHandle {
             worker.on("exit", (code) => told(new Error(`exit code ${code}`)));
         },
         terminate: async () => {
+            held = true; // news of its start may still come
             await worker.terminate();
         },
         hold(on) {
