@@ -2,12 +2,26 @@
  * Part of products.h. */
 #define SCORE_ROWS 3 /* that share a load of keys */
 
-PIPIT_INLINE pipit_kv8_unit unit_of(v128_t most, v128_t sum, float bound) {
-    most = wasm_f32x4_pmax(most, other_half(most));
-    most = wasm_f32x4_pmax(most, neighbours(most));
-    sum = wasm_f32x4_pmax(sum, other_half(sum));
-    return pipit_kv8_unit_of(wasm_f32x4_extract_lane(most, 0),
-                             wasm_f32x4_extract_lane(sum, 0), bound);
+/* pipit_kv8_unit, in all lanes. */
+typedef struct unit_4 {
+    v128_t unit, inverse;
+} unit_4;
+
+/* pipit_kv8_unit_of what is largest in the lanes of most and of sum. */
+PIPIT_INLINE unit_4 unit_of(v128_t most, v128_t sum, float bound) {
+    v128_t a = wasm_i32x4_shuffle(most, sum, 0, 1, 4, 5);
+    v128_t b = wasm_i32x4_shuffle(most, sum, 2, 3, 6, 7);
+    v128_t both = wasm_f32x4_pmax(a, b);
+    both = wasm_f32x4_pmax(both, neighbours(both));
+    both = wasm_f32x4_div(
+        both, wasm_f32x4_make(127.0f, 127.0f, bound, bound));
+    unit_4 u = {.unit = wasm_f32x4_pmax(both, other_half(both))};
+    u.unit = wasm_i32x4_shuffle(u.unit, u.unit, 0, 0, 0, 0);
+    v128_t enough =
+        wasm_f32x4_ge(u.unit, wasm_f32x4_splat(PIPIT_KV8_LEAST_UNIT));
+    u.inverse = wasm_v128_and(
+        enough, wasm_f32x4_div(pipit_float(PIPIT_F_1), u.unit));
+    return u;
 }
 
 /* Lanes 0 and 1 added, in both places, and 2 and 3. */
@@ -33,7 +47,7 @@ PIPIT_INLINE v128_t amounts_4(const float *x) {
     return wasm_v128_and(wasm_f32x4_abs(v), wasm_f32x4_eq(v, v));
 }
 
-PIPIT_INLINE pipit_kv8_unit unit_of_query(const float *x, uint32_t dim) {
+PIPIT_INLINE unit_4 unit_of_query(const float *x, uint32_t dim) {
     v128_t most = wasm_f32x4_splat(0), sum = most;
     for (uint32_t i = 0; i < dim; i += 8) {
         v128_t a = amounts_4(x + i), b = amounts_4(x + i + 4);
@@ -58,10 +72,9 @@ PIPIT_INLINE void store_splats(uint8_t *to, v128_t low, v128_t high) {
 
 static void quantize_query(const float *x, uint32_t dim, float scale,
                            uint8_t *out) {
-    pipit_kv8_unit u = unit_of_query(x, dim);
-    v128_t inverse = wasm_f32x4_splat(u.inverse);
-    v128_t below = wasm_i32x4_splat(0);
-    attn_query query = {.d = u.unit * scale};
+    unit_4 u = unit_of_query(x, dim);
+    v128_t inverse = u.inverse, below = wasm_i32x4_splat(0);
+    attn_query query = {.d = wasm_f32x4_extract_lane(u.unit, 0) * scale};
     for (uint32_t i = 0; i < dim; i += 16) {
         v128_t low = wasm_i16x8_narrow_i32x4(quantize_4(x + i, inverse),
                                              quantize_4(x + i + 4, inverse));
@@ -176,34 +189,46 @@ PIPIT_INLINE v128_t add_mix(v128_t sum, splats x, v128_t v) {
 #endif
 }
 
+/* What a row takes of a block: quants of weights, with one unit. */
+typedef struct mix_part {
+    float *out;
+    float unit;
+    act_quant q[32];
+} mix_part;
+
+/* Four elements of 16 positions. */
+PIPIT_INLINE v128_t half_dot(const uint8_t *values, const splats x[4]) {
+    v128_t sum = wasm_i32x4_splat(0);
+    PIPIT_UNROLL
+    for (int j = 0; j < 4; j++)
+        sum = add_mix(sum, x[j], wasm_v128_load(values + 16 * j));
+    return end_plain(sum);
+}
+
 /* out += unit * (values . q), values: of head_dim elements and 32 positions. */
-PIPIT_OUTLINE void mix_quants(const uint8_t *values, const act_quant *q,
-                              float unit, uint32_t dim, float *out) {
-    v128_t units = wasm_f32x4_splat(unit);
-    for (const float *end = out + dim; out < end; out += 8, values += 256) {
-        v128_t a = wasm_i32x4_splat(0), b = a;
+PIPIT_OUTLINE void add_part(const uint8_t *values, const mix_part *part,
+                            uint32_t dim) {
+    v128_t unit = wasm_v128_load32_splat(&part->unit);
+    splats x[8];
+    PIPIT_UNROLL
+    for (int j = 0; j < 8; j++) x[j] = splats_of(part->q, j);
+    float *out = part->out;
+    PIPIT_NO_UNROLL
+    for (uint32_t i = dim; i > 0; i -= 8) {
         PIPIT_UNROLL
-        for (int half = 0; half < 8; half += 4) {
-            v128_t c = wasm_i32x4_splat(0), d = c;
-            PIPIT_UNROLL
-            for (int j = half; j < half + 4; j++) {
-                splats x = splats_of(q, j);
-                c = add_mix(c, x, wasm_v128_load(values + 16 * j));
-                d = add_mix(d, x, wasm_v128_load(values + 128 + 16 * j));
-            }
-            a = wasm_i32x4_add(a, end_plain(c));
-            b = wasm_i32x4_add(b, end_plain(d));
+        for (int g = 0; g < 2; g++) {
+            v128_t sum = wasm_i32x4_add(half_dot(values, x),
+                                        half_dot(values + 64, x + 4));
+            wasm_v128_store(out, add_product(wasm_v128_load(out), unit,
+                                             wasm_f32x4_convert_i32x4(sum)));
+            values += 128;
+            out += 4;
         }
-        a = wasm_f32x4_convert_i32x4(a);
-        b = wasm_f32x4_convert_i32x4(b);
-        wasm_v128_store(out, add_product(wasm_v128_load(out), units, a));
-        wasm_v128_store(out + 4,
-                        add_product(wasm_v128_load(out + 4), units, b));
     }
 }
 
 /* What 8 bits hold of w, rounded down and taken from it, or rounded. */
-PIPIT_INLINE float quantize_weights(v128_t w[8], bool down, act_quant q[32]) {
+PIPIT_INLINE void quantize_weights(v128_t w[8], bool down, mix_part *part) {
     const v128_t zero = wasm_f32x4_splat(0);
     v128_t most = zero, sums = zero, others = zero;
     PIPIT_UNROLL
@@ -213,37 +238,33 @@ PIPIT_INLINE float quantize_weights(v128_t w[8], bool down, act_quant q[32]) {
         others = wasm_f32x4_add(others, w[i + 4]);
     }
     sums = wasm_f32x4_pmax(pairs(sums), pairs(others));
-    pipit_kv8_unit u = unit_of(most, sums, PIPIT_KV8_WEIGHT_BOUND);
-    v128_t inverse = wasm_f32x4_splat(u.inverse);
-    v128_t by = wasm_f32x4_splat(down ? 0.5f : 0.0f);
-    v128_t round = pipit_float(PIPIT_F_ROUND), unit = wasm_f32x4_splat(u.unit);
-    v128_t n[8];
+    unit_4 u = unit_of(most, sums, PIPIT_KV8_WEIGHT_BOUND);
+    v128_t round = pipit_float(PIPIT_F_ROUND), n[8];
     PIPIT_UNROLL
     for (int i = 0; i < 8; i++) {
-        v128_t v = wasm_f32x4_sub(wasm_f32x4_mul(w[i], inverse), by);
-        v = wasm_f32x4_pmin(pipit_float(PIPIT_F_127),
-                            wasm_f32x4_pmax(zero, v));
+        v128_t v = wasm_f32x4_mul(w[i], u.inverse);
+        if (down) v = wasm_f32x4_sub(v, wasm_f32x4_splat(0.5f));
+        v = wasm_f32x4_pmax(zero, v); /* NaN: 0; the unit keeps it to 127 */
         n[i] = wasm_i32x4_sub(wasm_f32x4_add(v, round), round);
     }
     PIPIT_UNROLL
     for (int i = 0; i < 8; i += 4)
-        store_quants(q + 4 * i, wasm_i16x8_narrow_i32x4(n[i], n[i + 1]),
+        store_quants(part->q + 4 * i, wasm_i16x8_narrow_i32x4(n[i], n[i + 1]),
                      wasm_i16x8_narrow_i32x4(n[i + 2], n[i + 3]));
-    if (down) {
-        PIPIT_UNROLL
-        for (int i = 0; i < 8; i++)
-            w[i] = wasm_f32x4_pmax(
-                zero, wasm_f32x4_sub(
-                          w[i], wasm_f32x4_mul(
-                                    wasm_f32x4_convert_i32x4(n[i]), unit)));
-    }
-    return u.unit;
+    part->unit = wasm_f32x4_extract_lane(u.unit, 0);
+    if (!down) return;
+    PIPIT_UNROLL
+    for (int i = 0; i < 8; i++)
+        w[i] = wasm_f32x4_pmax(
+            zero,
+            wasm_f32x4_sub(
+                w[i], wasm_f32x4_mul(wasm_f32x4_convert_i32x4(n[i]), u.unit)));
 }
 
-PIPIT_OUTLINE void mix_block(const float *p, float sum, const float *scales,
-                             const uint8_t *values, uint32_t dim, float *out) {
+/* How many parts a row takes: none, one or two. */
+PIPIT_OUTLINE int take_parts(const float *p, float sum, const float *scales,
+                             mix_part *parts) {
     v128_t w[8], most = wasm_f32x4_splat(0);
-    act_quant q[32];
     PIPIT_UNROLL
     for (int i = 0; i < 8; i++) {
         w[i] = wasm_v128_load(p + 4 * i);
@@ -252,13 +273,30 @@ PIPIT_OUTLINE void mix_block(const float *p, float sum, const float *scales,
     }
     if (!wasm_v128_any_true(
             wasm_f32x4_gt(most, wasm_f32x4_splat(PIPIT_KV8_LEAST * sum))))
-        return;
+        return 0;
     bool large = wasm_v128_any_true(
         wasm_f32x4_gt(most, wasm_f32x4_splat(PIPIT_KV8_LARGE * sum)));
-    PIPIT_NO_UNROLL
-    for (int part = large ? 0 : 1; part < 2; part++) {
-        float unit = quantize_weights(w, part == 0, q);
-        mix_quants(values, q, unit, dim, out);
+    if (large) quantize_weights(w, true, parts++);
+    quantize_weights(w, false, parts);
+    return 1 + large;
+}
+
+/* Rows' weights are quantized together: each is a long chain of steps, of which
+ * a processor then does several at a time. */
+static void mix_block(const float *p, size_t p_stride, const float *sums,
+                      uint32_t n_heads, const float *scales,
+                      const uint8_t *values, uint32_t dim, float *out) {
+    enum { ROWS = 8 };
+    mix_part parts[2 * ROWS];
+    for (uint32_t h = 0; h < n_heads;) {
+        uint32_t end = pipit_min_u32(n_heads, h + ROWS);
+        mix_part *next = parts;
+        for (; h < end; h++, p += p_stride, out += dim) {
+            next[0].out = next[1].out = out;
+            next += take_parts(p, sums[h], scales, next);
+        }
+        for (const mix_part *part = parts; part < next; part++)
+            add_part(values, part, dim);
     }
 }
 

@@ -78,8 +78,9 @@ static inline const float *pipit_kv8_scales(const uint8_t *block, uint32_t n,
     return buffer;
 }
 
-/* One row and one block: p, scales and values of 32 positions. */
-typedef void pipit_kv8_mix_block(const float *p, float sum,
+/* One block: the rows' weights p, scales and values of 32 positions. */
+typedef void pipit_kv8_mix_block(const float *p, size_t p_stride,
+                                 const float *sums, uint32_t n_heads,
                                  const float *scales, const uint8_t *values,
                                  uint32_t head_dim, float *out);
 
@@ -93,9 +94,8 @@ static inline void pipit_kv8_mix(pipit_kv8_mix_block *mix_block,
     for (uint32_t i = 0; i < kv->n_pos; i += PIPIT_KV8_BLOCK) {
         float buffer[PIPIT_KV8_BLOCK];
         const float *scales = pipit_kv8_scales(block, kv->n_pos - i, buffer);
-        for (uint32_t h = 0; h < n_heads; h++)
-            mix_block(p + h * p_stride + i, sums[h], scales,
-                      block + sizeof buffer, dim, out + (size_t)h * dim);
+        mix_block(p + i, p_stride, sums, n_heads, scales,
+                  block + sizeof buffer, dim, out);
         block += pipit_kv8_block_bytes(dim);
     }
 }

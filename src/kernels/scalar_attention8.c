@@ -89,8 +89,8 @@ static void mix_part(float w[32], float bias, const uint8_t *values,
     }
 }
 
-static void mix_block(const float *p, float sum, const float *scales,
-                      const uint8_t *values, uint32_t dim, float *out) {
+static void mix_row(const float *p, float sum, const float *scales,
+                    const uint8_t *values, uint32_t dim, float *out) {
     float w[32], most = 0;
     for (int i = 0; i < 32; i++) {
         most = larger(most, p[i]);
@@ -100,6 +100,13 @@ static void mix_block(const float *p, float sum, const float *scales,
     bool large = most > PIPIT_KV8_LARGE * sum;
     mix_part(w, large ? 0.5f : 0.0f, values, dim, out);
     if (large) mix_part(w, 0.0f, values, dim, out);
+}
+
+static void mix_block(const float *p, size_t p_stride, const float *sums,
+                      uint32_t n_heads, const float *scales,
+                      const uint8_t *values, uint32_t dim, float *out) {
+    for (uint32_t h = 0; h < n_heads; h++, p += p_stride, out += dim)
+        mix_row(p, sums[h], scales, values, dim, out);
 }
 
 void pipit_scalar_mix8(const float *p, size_t p_stride, const float *sums,

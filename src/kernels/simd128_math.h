@@ -53,13 +53,33 @@ PIPIT_INLINE v128_t pipit_exp_4(v128_t x) {
     return wasm_v128_bitselect(x, p, nan);
 }
 
-/* pipit_expf_below_0, four at a time. */
-PIPIT_INLINE v128_t pipit_exp_below_0_4(v128_t x) {
-    v128_t shifted, r = pipit_reduced_4(x, &shifted);
-    v128_t p = pipit_exp_end_4(pipit_poly_4(PIPIT_F_BELOW, 4, r), r);
-    p = wasm_i32x4_add(p, wasm_i32x4_shl(shifted, 23));
+/* pipit_expf_below_0, four at a time, in three steps of one length: a loop does
+ * the third of one vector beside the second of the next and the first of the one
+ * after that, for each is a chain in which all waits for the one before. */
+typedef struct pipit_exp_step {
+    v128_t x, shifted, r, p;
+} pipit_exp_step;
+
+PIPIT_INLINE pipit_exp_step pipit_exp_first(v128_t x) {
+    pipit_exp_step e = {.x = x};
+    e.r = pipit_reduced_4(x, &e.shifted);
+    return e;
+}
+
+PIPIT_INLINE pipit_exp_step pipit_exp_second(pipit_exp_step e) {
+    e.p = pipit_poly_4(PIPIT_F_BELOW, 4, e.r);
+    return e;
+}
+
+PIPIT_INLINE v128_t pipit_exp_third(pipit_exp_step e) {
+    v128_t p = pipit_exp_end_4(e.p, e.r);
+    p = wasm_i32x4_add(p, wasm_i32x4_shl(e.shifted, 23));
     return wasm_v128_and(
-        p, wasm_f32x4_gt(x, pipit_float(PIPIT_F_BELOW_LEAST)));
+        p, wasm_f32x4_gt(e.x, pipit_float(PIPIT_F_BELOW_LEAST)));
+}
+
+PIPIT_INLINE v128_t pipit_exp_below_0_4(v128_t x) {
+    return pipit_exp_third(pipit_exp_second(pipit_exp_first(x)));
 }
 
 /* pipit_tanhf, four at a time. */

@@ -110,27 +110,63 @@ void pipit_simd128_gelu_mul(float *gate, const float *up, size_t n) {
     pipit_scalar_gelu_mul(gate + i, up + i, n - i);
 }
 
-float pipit_simd128_softmax(float *s, size_t n) {
-    size_t whole = n & ~(size_t)3, i;
-    float max = -INFINITY;
-    v128_t best = wasm_f32x4_splat(-INFINITY);
-    for (i = 0; i < whole; i += 4) {
-        v128_t v = wasm_v128_load(s + i);
-        best = wasm_f32x4_pmax(best, v); /* keeps `best` where v is NaN */
+PIPIT_INLINE v128_t largest_of(const float *s, size_t n) {
+    v128_t best[4];
+    PIPIT_UNROLL
+    for (int i = 0; i < 4; i++) best[i] = wasm_f32x4_splat(-INFINITY);
+    PIPIT_NO_UNROLL
+    for (; n >= 16; n -= 16, s += 16) {
+        PIPIT_UNROLL
+        for (int i = 0; i < 4; i++) /* stays where s is NaN */
+            best[i] = wasm_f32x4_pmax(best[i], wasm_v128_load(s + 4 * i));
     }
-    float lanes[4];
-    wasm_v128_store(lanes, best);
+    PIPIT_NO_UNROLL
+    for (; n >= 4; n -= 4, s += 4)
+        best[0] = wasm_f32x4_pmax(best[0], wasm_v128_load(s));
+    return wasm_f32x4_pmax(wasm_f32x4_pmax(best[0], best[1]),
+                           wasm_f32x4_pmax(best[2], best[3]));
+}
+
+PIPIT_INLINE pipit_exp_step begin_weight(const float *s, v128_t most) {
+    return pipit_exp_first(wasm_f32x4_sub(wasm_v128_load(s), most));
+}
+
+PIPIT_INLINE v128_t end_weight(float *s, pipit_exp_step e, v128_t sums) {
+    v128_t weights = pipit_exp_third(e);
+    wasm_v128_store(s, weights);
+    return wasm_f32x4_add(sums, weights);
+}
+
+/* n scores, a multiple of 4, to weights: their sums by lanes. */
+PIPIT_INLINE v128_t weigh(float *s, size_t n, v128_t most) {
+    v128_t sums = wasm_f32x4_splat(0);
+    if (n == 0) return sums;
+    pipit_exp_step e = pipit_exp_second(begin_weight(s, most));
+    if (n > 4) {
+        pipit_exp_step next = begin_weight(s + 4, most);
+        PIPIT_NO_UNROLL
+        for (const float *last = s + n - 8; s < last; s += 4) {
+            sums = end_weight(s, e, sums);
+            e = pipit_exp_second(next);
+            next = begin_weight(s + 8, most);
+        }
+        sums = end_weight(s, e, sums);
+        e = pipit_exp_second(next);
+        s += 4;
+    }
+    return end_weight(s, e, sums);
+}
+
+float pipit_simd128_softmax(float *s, size_t n) {
+    size_t whole = n & ~(size_t)3;
+    float max = -INFINITY, lanes[4];
+    wasm_v128_store(lanes, largest_of(s, whole));
     for (int k = 0; k < 4; k++)
         if (lanes[k] > max) max = lanes[k];
-    for (i = whole; i < n; i++)
+    for (size_t i = whole; i < n; i++)
         if (s[i] > max) max = s[i];
-    v128_t sums = wasm_f32x4_splat(0), most = wasm_f32x4_splat(max);
-    for (i = 0; i < whole; i += 4) {
-        v128_t e = pipit_exp_below_0_4(
-            wasm_f32x4_sub(wasm_v128_load(s + i), most));
-        wasm_v128_store(s + i, e);
-        sums = wasm_f32x4_add(sums, e);
-    }
+    v128_t most = wasm_f32x4_splat(max);
+    v128_t sums = weigh(s, whole, most);
     if (whole < n) {
         store_tail(s + whole, n - whole,
                    pipit_exp_below_0_4(wasm_f32x4_sub(
