@@ -117,13 +117,11 @@ typedef struct attn_plan { /* of one session's rows */
 } attn_plan;
 
 static attn_plan make_plan(const pipit_pass *p, const pipit_layer *l,
-                           uint32_t token, uint32_t n_threads) {
+                           uint32_t token) {
     attn_plan plan = {.token = token};
     uint32_t n_kv = l->params.n_kv_heads;
     plan.group = p->model->h.n_heads / n_kv;
     plan.heads_per_item = pipit_min_u32(plan.group, PIPIT_ATTN_ROWS);
-    /* One token and KV heads that don't divide evenly: head by head. */
-    if (p->n_tokens == 1 && n_kv % n_threads != 0) plan.heads_per_item = 1;
     plan.tokens_per_item = PIPIT_ATTN_ROWS / plan.heads_per_item;
     plan.n_head_parts =
         (plan.group + plan.heads_per_item - 1) / plan.heads_per_item;
@@ -270,12 +268,33 @@ static void attend_item(const pipit_pass *p, uint32_t layer,
     for (uint32_t r = 0; r < w.n_rows; r++) store_row(&w, r, sums[r]);
 }
 
+/* One token: a thread takes heads that follow each other, so that few KV heads
+ * are read by two. */
+static void attend_token(const pipit_pass *p, uint32_t layer, uint32_t thread,
+                         uint32_t n_threads) {
+    uint32_t n_heads = p->model->h.n_heads, end;
+    uint32_t group = n_heads / p->model->layers[layer].params.n_kv_heads;
+    attn_item item = {.n_tokens = 1};
+    pipit_split(n_heads, thread, n_threads, &item.head, &end);
+    for (; item.head < end; item.head += item.n_heads) {
+        uint32_t in_group = item.head % group;
+        item.kv_head = item.head / group;
+        item.n_heads = pipit_min_u32(group - in_group, PIPIT_ATTN_ROWS);
+        item.n_heads = pipit_min_u32(item.n_heads, end - item.head);
+        attend_item(p, layer, &item, thread);
+    }
+}
+
 void pipit_attention_attend(pipit_pass *pass, uint32_t layer, uint32_t thread,
                             uint32_t n_threads) {
     const pipit_layer *l = &pass->model->layers[layer];
     uint32_t i = thread;
+    if (pass->n_tokens == 1) {
+        attend_token(pass, layer, thread, n_threads);
+        return;
+    }
     for (uint32_t token = 0; token < pass->n_tokens;) {
-        attn_plan plan = make_plan(pass, l, token, n_threads);
+        attn_plan plan = make_plan(pass, l, token);
         /* Dealt out in turn: later tokens see more. */
         for (; i < plan.n_items; i += n_threads) {
             attn_item item = item_of(&plan, i);
