@@ -77,7 +77,7 @@ static const pipit_kernels *choose(const pipit_allocator *a) {
     return best;
 }
 #else
-/* A module has no clock: the host measures and names one. */
+/* A module can't see what a dot is made of: the host does, and names one. */
 static const pipit_kernels *choose(const pipit_allocator *a) {
     uint32_t n = 0;
     (void)a;

@@ -20,9 +20,8 @@ struct pipit_engine {
  * starts; returns when the engine closes. */
 void pipit_engine_worker(pipit_engine *engine, uint32_t thread);
 
-/* One round of a fixed small product with the i-th implementation, for a host
- * that has the clock: time a few and pass the fastest one's name to
- * pipit_engine_open. */
+/* One round of a fixed small product with the i-th implementation: what is timed
+ * to choose one. */
 pipit_status pipit_engine_probe(uint32_t i, const pipit_allocator *a);
 
 #endif

@@ -59,12 +59,6 @@ EXPORT(const char *, kernels_list, uint32_t i) {
     return pipit_kernels_list(i);
 }
 
-/* One round of a small product with the i-th implementation: the loader has the
- * clock and opens the engine with the fastest. */
-EXPORT(pipit_status, engine_probe, uint32_t i) {
-    return pipit_engine_probe(i, pipit_platform_allocator());
-}
-
 EXPORT(pipit_status, engine_open, uint32_t n_threads, const char *kernels,
        uint64_t *out) {
     pipit_engine *engine;

@@ -123,3 +123,14 @@ describe("refused", () => {
             );
     });
 });
+
+test("kernels are chosen alike each time", async () => {
+    /** @type {Set<string>} */
+    const chosen = new Set();
+    for (let i = 0; i < 8; i++) {
+        const model = await loadModel(tiny, { threads: 1 + (i % 2) });
+        chosen.add(model.kernels);
+        await model.close();
+    }
+    assert.equal(chosen.size, 1);
+});

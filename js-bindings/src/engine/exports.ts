@@ -39,7 +39,6 @@ export interface Exports {
     pipit_version(): Name;
 
     pipit_kernels_list(i: number): Name;
-    pipit_engine_probe(i: number): Status;
     pipit_engine_open(threads: number, kernels: number, out: Slots): Status;
     pipit_engine_close(engine: Engine): void;
     pipit_engine_kernels(engine: Engine): Name;

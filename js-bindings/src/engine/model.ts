@@ -7,6 +7,7 @@ import type {
     Vocabulary,
 } from "../protocol.js";
 import { readAdapter, type AdapterHandle } from "./adapter.js";
+import { chooseKernels } from "./arithmetic.js";
 import type {
     Bytes,
     Engine,
@@ -15,7 +16,7 @@ import type {
     ThreadExports,
 } from "./exports.js";
 import { checkFits, HeaderFile, STAGING_BYTES, type OpenPart } from "./file.js";
-import { OK, PENDING, type Instance } from "./instance.js";
+import { PENDING, type Instance } from "./instance.js";
 import { SessionHandle } from "./session.js";
 import type { ByteSource } from "./source.js";
 import type { Task } from "./task.js";
@@ -24,15 +25,6 @@ import { TokenizerHandle } from "./tokenizer.js";
 const STACK_BYTES = 1 << 18;
 /** What linear memory can hold beside a model: stack, tables, staging. */
 const RESERVE_BYTES = 1 << 23;
-const PROBE_ROUNDS = 3;
-
-/* (type (struct (field i8))): collected types. V8 computes the dot product that
- * accumulates wrongly in optimized code as long as relaxed SIMD is behind its
- * flag (Node 20, V8 11.3: other bits from run to run). Engines that have
- * collected types are past that. */
-const dotAddIsSound = WebAssembly.validate(
-    Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 95, 1, 120, 0),
-);
 
 export class ModelHandle {
     readonly #instance: Instance;
@@ -205,7 +197,7 @@ export class ModelHandle {
 
     #openEngine(kernels: string | null): Engine {
         const { x, heap, out } = this.#instance;
-        const name = kernels ?? this.#fastestKernels();
+        const name = kernels ?? chooseKernels(this.#kernelNames());
         const status = heap.lendName(name, (lent) =>
             x.pipit_engine_open(this.#threads, lent, out),
         );
@@ -216,20 +208,13 @@ export class ModelHandle {
         return heap.slot(out) as Engine;
     }
 
-    /** The module has no clock: this is it. The best of a few rounds. */
-    #fastestKernels(): string {
+    #kernelNames(): string[] {
         const { x, heap } = this.#instance;
-        let best = { name: "", ms: Infinity };
-        for (let i = 0; ; i++) {
-            const name = heap.name(x.pipit_kernels_list(i));
-            if (!name) return best.name;
-            if (name === "relaxed-dot-add" && !dotAddIsSound) continue;
-            for (let round = 0; round < PROBE_ROUNDS; round++) {
-                const startedAt = performance.now();
-                if (x.pipit_engine_probe(i) !== OK) break;
-                const ms = performance.now() - startedAt;
-                if (ms < best.ms) best = { name, ms };
-            }
+        const names: string[] = [];
+        for (;;) {
+            const name = heap.name(x.pipit_kernels_list(names.length));
+            if (!name) return names;
+            names.push(name);
         }
     }
 
