@@ -32,9 +32,8 @@ function hasDotAdd(): boolean {
 
 /** @param names of a module's kernels, the slowest first */
 export function chooseKernels(names: readonly string[]): string {
-    const usable =
-        names.includes("relaxed-dot-add") && !hasDotAdd()
-            ? names.filter((name) => name !== "relaxed-dot-add")
-            : names;
+    const usable = names.filter(
+        (name) => name !== "relaxed-dot-add" || hasDotAdd(),
+    );
     return usable.at(-1) ?? "";
 }
