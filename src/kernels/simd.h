@@ -65,7 +65,7 @@ typedef struct pipit_vector {
 
 enum { PIPIT_K_F16_BITS, PIPIT_K_F16_SCALE, PIPIT_K_F16_LARGEST,
        PIPIT_K_INFINITY, PIPIT_K_EVEN_BYTES, PIPIT_K_IQ4, PIPIT_K_FP4,
-       PIPIT_K_ZERO, PIPIT_K_ONES,
+       PIPIT_K_ZERO, PIPIT_K_ONES, PIPIT_K_SIGN,
        PIPIT_N_CONSTANTS };
 extern const pipit_vector pipit_constants[PIPIT_N_CONSTANTS];
 extern const pipit_vector pipit_byte_masks[64]; /* each byte i; some of them */
@@ -74,7 +74,8 @@ extern const pipit_vector pipit_byte_masks[64]; /* each byte i; some of them */
 enum { PIPIT_F_ROUND, PIPIT_F_127, PIPIT_F_MINUS_127, PIPIT_F_1,
        PIPIT_F_MINUS_2, PIPIT_F_LOG2_E, PIPIT_F_LN2, PIPIT_F_LN2_REST,
        PIPIT_F_EXP_LEAST, PIPIT_F_EXP_MOST, PIPIT_F_BELOW_LEAST,
-       PIPIT_F_TANH_SMALL, PIPIT_F_EXP, /* 6, 4 and 5 coefficients */
+       PIPIT_F_TANH_SMALL, PIPIT_F_HALF, PIPIT_F_GELU_CUBE,
+       PIPIT_F_GELU_INNER, PIPIT_F_EXP, /* 6, 4 and 5 coefficients */
        PIPIT_F_BELOW = PIPIT_F_EXP + 6, PIPIT_F_TANH = PIPIT_F_BELOW + 4,
        PIPIT_N_FLOATS = PIPIT_F_TANH + 5 };
 extern const float pipit_floats[PIPIT_N_FLOATS];

@@ -9,6 +9,7 @@ const pipit_vector pipit_constants[PIPIT_N_CONSTANTS] = {
     [PIPIT_K_INFINITY] = ALL(0x7f800000u),
     [PIPIT_K_ZERO] = ALL(0),
     [PIPIT_K_ONES] = ALL(0x00010001u),
+    [PIPIT_K_SIGN] = ALL(0x80000000u),
     [PIPIT_K_EVEN_BYTES] = ALL(0x00ff00ffu),
     /* forms.c has these tables in words; FP4's with 12 added */
     [PIPIT_K_IQ4] = {{0xbfad9881u, 0xf6eaddcfu, 0x26190d01u, 0x71594535u}},
@@ -29,6 +30,9 @@ const float pipit_floats[PIPIT_N_FLOATS] = {
     [PIPIT_F_EXP_MOST] = 88.73f,
     [PIPIT_F_BELOW_LEAST] = -87.0f,
     [PIPIT_F_TANH_SMALL] = 0.625f,
+    [PIPIT_F_HALF] = 0.5f,
+    [PIPIT_F_GELU_CUBE] = 0.044715f,
+    [PIPIT_F_GELU_INNER] = 0.79788456080286535588f, /* sqrt(2 / pi) */
     [PIPIT_F_EXP] = 1.9875691500e-4f, 1.3981999507e-3f, 8.3334519073e-3f,
     4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f,
     [PIPIT_F_BELOW] = 8.31251e-3f, 4.189034e-2f, 0.16667116f, 0.4999923f,

@@ -77,37 +77,84 @@ void pipit_simd128_hadamard(float *x, size_t n) {
         }
 }
 
-PIPIT_INLINE v128_t silu_4(v128_t x) {
-    v128_t e = pipit_exp_4(wasm_f32x4_neg(x));
-    return wasm_f32x4_div(x, wasm_f32x4_add(pipit_float(PIPIT_F_1), e));
+/* A row whose elements go through exponentials, four at a time. */
+typedef struct exp_row {
+    float *x;
+    const float *by; /* products: the other factor */
+    v128_t most, sums; /* weights: the largest score, their sums by lanes */
+} exp_row;
+typedef pipit_exp_step exp_begin(const exp_row *row, size_t i);
+typedef pipit_exp_step exp_second(pipit_exp_step e);
+typedef void exp_end(exp_row *row, size_t i, pipit_exp_step e);
+
+/* n: a multiple of 4. */
+PIPIT_INLINE void in_steps(exp_row *row, size_t n, exp_begin *begin,
+                           exp_second *second, exp_end *end) {
+    size_t i = 0;
+    if (n == 0) return;
+    pipit_exp_step e = second(begin(row, 0));
+    if (n > 4) {
+        pipit_exp_step next = begin(row, 4);
+        PIPIT_NO_UNROLL
+        for (; i + 8 < n; i += 4) {
+            end(row, i, e);
+            e = second(next);
+            next = begin(row, i + 8);
+        }
+        end(row, i, e);
+        e = second(next);
+        i += 4;
+    }
+    end(row, i, e);
 }
 
-PIPIT_INLINE v128_t gelu_4(v128_t x) {
-    v128_t cube = wasm_f32x4_mul(
-        wasm_f32x4_mul(wasm_f32x4_mul(wasm_f32x4_splat(0.044715f), x), x), x);
-    v128_t inner = wasm_f32x4_mul(wasm_f32x4_splat(0.79788456080286535588f),
-                                  wasm_f32x4_add(x, cube));
-    return wasm_f32x4_mul(
-        wasm_f32x4_mul(wasm_f32x4_splat(0.5f), x),
-        wasm_f32x4_add(wasm_f32x4_splat(1.0f), pipit_tanh_4(inner)));
+PIPIT_INLINE pipit_exp_step begin_silu(const exp_row *row, size_t i) {
+    return pipit_exp_first(wasm_f32x4_neg(wasm_v128_load(row->x + i)));
+}
+
+/* x / (1 + e^-x) */
+PIPIT_INLINE void end_silu(exp_row *row, size_t i, pipit_exp_step e) {
+    v128_t below =
+        wasm_f32x4_add(pipit_float(PIPIT_F_1), pipit_exp_third(e));
+    v128_t silu = wasm_f32x4_div(wasm_f32x4_neg(e.x), below);
+    wasm_v128_store(row->x + i,
+                    wasm_f32x4_mul(silu, wasm_v128_load(row->by + i)));
 }
 
 void pipit_simd128_silu_mul(float *gate, const float *up, size_t n) {
-    size_t i = 0;
-    for (; i + 4 <= n; i += 4)
-        wasm_v128_store(gate + i,
-                        wasm_f32x4_mul(silu_4(wasm_v128_load(gate + i)),
-                                       wasm_v128_load(up + i)));
-    pipit_scalar_silu_mul(gate + i, up + i, n - i);
+    exp_row row = {.x = gate, .by = up};
+    size_t whole = n & ~(size_t)3;
+    in_steps(&row, whole, begin_silu, pipit_exp_second, end_silu);
+    pipit_scalar_silu_mul(gate + whole, up + whole, n - whole);
+}
+
+PIPIT_INLINE v128_t gelu_inner(v128_t x) {
+    v128_t cube = wasm_f32x4_mul(pipit_float(PIPIT_F_GELU_CUBE), x);
+    cube = wasm_f32x4_mul(wasm_f32x4_mul(cube, x), x);
+    return wasm_f32x4_mul(pipit_float(PIPIT_F_GELU_INNER),
+                          wasm_f32x4_add(x, cube));
+}
+
+PIPIT_INLINE pipit_exp_step begin_gelu(const exp_row *row, size_t i) {
+    return pipit_tanh_first(gelu_inner(wasm_v128_load(row->x + i)));
+}
+
+/* x / 2 (1 + tanh) */
+PIPIT_INLINE void end_gelu(exp_row *row, size_t i, pipit_exp_step e) {
+    v128_t x = wasm_v128_load(row->x + i);
+    v128_t tanh = pipit_tanh_third(gelu_inner(x), e);
+    v128_t gelu =
+        wasm_f32x4_mul(wasm_f32x4_mul(pipit_float(PIPIT_F_HALF), x),
+                       wasm_f32x4_add(pipit_float(PIPIT_F_1), tanh));
+    wasm_v128_store(row->x + i,
+                    wasm_f32x4_mul(gelu, wasm_v128_load(row->by + i)));
 }
 
 void pipit_simd128_gelu_mul(float *gate, const float *up, size_t n) {
-    size_t i = 0;
-    for (; i + 4 <= n; i += 4)
-        wasm_v128_store(gate + i,
-                        wasm_f32x4_mul(gelu_4(wasm_v128_load(gate + i)),
-                                       wasm_v128_load(up + i)));
-    pipit_scalar_gelu_mul(gate + i, up + i, n - i);
+    exp_row row = {.x = gate, .by = up};
+    size_t whole = n & ~(size_t)3;
+    in_steps(&row, whole, begin_gelu, pipit_exp_second, end_gelu);
+    pipit_scalar_gelu_mul(gate + whole, up + whole, n - whole);
 }
 
 PIPIT_INLINE v128_t largest_of(const float *s, size_t n) {
@@ -127,34 +174,15 @@ PIPIT_INLINE v128_t largest_of(const float *s, size_t n) {
                            wasm_f32x4_pmax(best[2], best[3]));
 }
 
-PIPIT_INLINE pipit_exp_step begin_weight(const float *s, v128_t most) {
-    return pipit_exp_first(wasm_f32x4_sub(wasm_v128_load(s), most));
+PIPIT_INLINE pipit_exp_step begin_weight(const exp_row *row, size_t i) {
+    return pipit_exp_first(
+        wasm_f32x4_sub(wasm_v128_load(row->x + i), row->most));
 }
 
-PIPIT_INLINE v128_t end_weight(float *s, pipit_exp_step e, v128_t sums) {
-    v128_t weights = pipit_exp_third(e);
-    wasm_v128_store(s, weights);
-    return wasm_f32x4_add(sums, weights);
-}
-
-/* n scores, a multiple of 4, to weights: their sums by lanes. */
-PIPIT_INLINE v128_t weigh(float *s, size_t n, v128_t most) {
-    v128_t sums = wasm_f32x4_splat(0);
-    if (n == 0) return sums;
-    pipit_exp_step e = pipit_exp_second(begin_weight(s, most));
-    if (n > 4) {
-        pipit_exp_step next = begin_weight(s + 4, most);
-        PIPIT_NO_UNROLL
-        for (const float *last = s + n - 8; s < last; s += 4) {
-            sums = end_weight(s, e, sums);
-            e = pipit_exp_second(next);
-            next = begin_weight(s + 8, most);
-        }
-        sums = end_weight(s, e, sums);
-        e = pipit_exp_second(next);
-        s += 4;
-    }
-    return end_weight(s, e, sums);
+PIPIT_INLINE void end_weight(exp_row *row, size_t i, pipit_exp_step e) {
+    v128_t weights = pipit_exp_below_0_third(e);
+    wasm_v128_store(row->x + i, weights);
+    row->sums = wasm_f32x4_add(row->sums, weights);
 }
 
 float pipit_simd128_softmax(float *s, size_t n) {
@@ -165,15 +193,17 @@ float pipit_simd128_softmax(float *s, size_t n) {
         if (lanes[k] > max) max = lanes[k];
     for (size_t i = whole; i < n; i++)
         if (s[i] > max) max = s[i];
-    v128_t most = wasm_f32x4_splat(max);
-    v128_t sums = weigh(s, whole, most);
+    exp_row row = {.x = s, .most = wasm_f32x4_splat(max),
+                   .sums = wasm_f32x4_splat(0)};
+    in_steps(&row, whole, begin_weight, pipit_exp_below_0_second, end_weight);
     if (whole < n) {
+        v128_t tail = load_tail(s + whole, n - whole);
         store_tail(s + whole, n - whole,
-                   pipit_exp_below_0_4(wasm_f32x4_sub(
-                       load_tail(s + whole, n - whole), most)));
-        sums = wasm_f32x4_add(sums, load_tail(s + whole, n - whole));
+                   pipit_exp_below_0_4(wasm_f32x4_sub(tail, row.most)));
+        row.sums =
+            wasm_f32x4_add(row.sums, load_tail(s + whole, n - whole));
     }
-    return sum_lanes(sums);
+    return sum_lanes(row.sums);
 }
 
 /* ---- attention ---------------------------------------------------------- */
