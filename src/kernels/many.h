@@ -227,6 +227,19 @@ static size_t panels_bytes(uint32_t n_cols, uint32_t n_tokens) {
            panel_bytes(true);
 }
 
+/* Weights from `at` on are read into the second cache, FETCH_BYTES of them or at
+ * least those before `need`: asked for tile by tile, memory is slow to begin with
+ * each. Returns how far. */
+static const uint8_t *fetch(const uint8_t *at, const uint8_t *need,
+                            const uint8_t *end) {
+    enum { FETCH_BYTES = 1 << 16, LINE = 64 };
+    if (end - at > FETCH_BYTES) end = at + FETCH_BYTES;
+    if (end < need) end = need;
+    PIPIT_NO_UNROLL
+    for (; at < end; at += LINE) (void)*(const volatile uint8_t *)at;
+    return end;
+}
+
 /* n_tokens: PANEL_TOKENS at most. */
 static void multiply_tiles(const pipit_matrix *w, uint32_t g0, uint32_t g1,
                            const pipit_acts *x, uint32_t n_tokens, float *y,
@@ -235,10 +248,14 @@ static void multiply_tiles(const pipit_matrix *w, uint32_t g0, uint32_t g1,
     bool wide = panel_is_wide(pipit_is_signed(form->code));
     act_panel *panels = (act_panel *)(void *)scratch;
     sweep_function *sweep_tile = NULL;
+    const uint8_t *at = w->groups + g0 * w->group_bytes, *fetched = at;
+    const uint8_t *end = w->groups + g1 * w->group_bytes;
     scratch += panels_bytes(w->n_cols, n_tokens);
     for (; g0 < g1; g0 += GROUPS) {
         uint32_t n_groups = g1 - g0 < GROUPS ? g1 - g0 : GROUPS;
         pipit_tile tile;
+        at += n_groups * w->group_bytes;
+        if (fetched < at) fetched = fetch(fetched, at, end);
         pipit_tile_unpack(w, g0, n_groups, wide, scratch, &tile);
         if (!sweep_tile) {
             sweep_tile = sweep_of(&tile);
