@@ -82,12 +82,12 @@ static void place_item(const pipit_pass *p, uint32_t layer, uint32_t token,
                          cache->keys + start, cache->values + start);
 }
 
-void pipit_attention_norm_wide(pipit_pass *pass, uint32_t layer,
-                               uint32_t thread, uint32_t n_threads) {
-    const pipit_layer *l = &pass->model->layers[layer];
+void pipit_attention_norm_wide(const pipit_stage *s) {
+    pipit_pass *pass = s->pass;
+    const pipit_layer *l = &pass->model->layers[s->layer];
     uint32_t begin, end, n_q = l->attn_q.n_rows;
     float eps = pass->model->h.norm_eps;
-    pipit_split(pass->n_tokens, thread, n_threads, &begin, &end);
+    pipit_split(pass->n_tokens, s->thread, s->n_threads, &begin, &end);
     for (uint32_t i = begin; i < end; i++) {
         float *q = pass->qkv + i * pass->qkv_stride, *k = q + n_q;
         pass->kernels->rms_norm(q, l->attn_q_norm, n_q, eps, q);
@@ -95,13 +95,13 @@ void pipit_attention_norm_wide(pipit_pass *pass, uint32_t layer,
     }
 }
 
-void pipit_attention_place(pipit_pass *pass, uint32_t layer, uint32_t thread,
-                           uint32_t n_threads) {
-    uint32_t n_kv = pass->model->layers[layer].params.n_kv_heads, begin, end;
+void pipit_attention_place(const pipit_stage *s) {
+    const pipit_pass *p = s->pass;
+    uint32_t n_kv = p->model->layers[s->layer].params.n_kv_heads, begin, end;
     /* By KV head first: two positions of one head may share a group of four. */
-    pipit_split(n_kv * pass->n_tokens, thread, n_threads, &begin, &end);
+    pipit_split(n_kv * p->n_tokens, s->thread, s->n_threads, &begin, &end);
     for (uint32_t i = begin; i < end; i++)
-        place_item(pass, layer, i % pass->n_tokens, i / pass->n_tokens);
+        place_item(p, s->layer, i % p->n_tokens, i / p->n_tokens);
 }
 
 /* Tokens [token, token + n_tokens) times heads [head, head + n_heads). */
@@ -270,35 +270,35 @@ static void attend_item(const pipit_pass *p, uint32_t layer,
 
 /* One token: a thread takes heads that follow each other, so that few KV heads
  * are read by two. */
-static void attend_token(const pipit_pass *p, uint32_t layer, uint32_t thread,
-                         uint32_t n_threads) {
+static void attend_token(const pipit_stage *s) {
+    const pipit_pass *p = s->pass;
     uint32_t n_heads = p->model->h.n_heads, end;
-    uint32_t group = n_heads / p->model->layers[layer].params.n_kv_heads;
+    uint32_t group = n_heads / p->model->layers[s->layer].params.n_kv_heads;
     attn_item item = {.n_tokens = 1};
-    pipit_split(n_heads, thread, n_threads, &item.head, &end);
+    pipit_split(n_heads, s->thread, s->n_threads, &item.head, &end);
     for (; item.head < end; item.head += item.n_heads) {
         uint32_t in_group = item.head % group;
         item.kv_head = item.head / group;
         item.n_heads = pipit_min_u32(group - in_group, PIPIT_ATTN_ROWS);
         item.n_heads = pipit_min_u32(item.n_heads, end - item.head);
-        attend_item(p, layer, &item, thread);
+        attend_item(p, s->layer, &item, s->thread);
     }
 }
 
-void pipit_attention_attend(pipit_pass *pass, uint32_t layer, uint32_t thread,
-                            uint32_t n_threads) {
-    const pipit_layer *l = &pass->model->layers[layer];
-    uint32_t i = thread;
-    if (pass->n_tokens == 1) {
-        attend_token(pass, layer, thread, n_threads);
+void pipit_attention_attend(const pipit_stage *s) {
+    const pipit_pass *p = s->pass;
+    const pipit_layer *l = &p->model->layers[s->layer];
+    uint32_t i = s->slice * s->n_threads + s->thread;
+    if (p->n_tokens == 1) {
+        attend_token(s);
         return;
     }
-    for (uint32_t token = 0; token < pass->n_tokens;) {
-        attn_plan plan = make_plan(pass, l, token);
+    for (uint32_t token = 0; token < p->n_tokens;) {
+        attn_plan plan = make_plan(p, l, token);
         /* Dealt out in turn: later tokens see more. */
-        for (; i < plan.n_items; i += n_threads) {
+        for (; i < plan.n_items; i += s->n_slices * s->n_threads) {
             attn_item item = item_of(&plan, i);
-            attend_item(pass, layer, &item, thread);
+            attend_item(p, s->layer, &item, s->thread);
         }
         i -= plan.n_items;
         token += plan.n_tokens;

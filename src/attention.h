@@ -3,17 +3,15 @@
 #ifndef PIPIT_ATTENTION_H
 #define PIPIT_ATTENTION_H
 
-#include "pass.h"
+#include "stage.h"
 
 /* Where norms of queries and keys go over all heads at once: those first. */
-void pipit_attention_norm_wide(pipit_pass *pass, uint32_t layer,
-                               uint32_t thread, uint32_t n_threads);
+void pipit_attention_norm_wide(const pipit_stage *s);
 /* Queries and keys of the batch get bias, norm and position; keys and values go
  * to the cache. */
-void pipit_attention_place(pipit_pass *pass, uint32_t layer, uint32_t thread,
-                           uint32_t n_threads);
-/* heads = softmax(scale * q . k) v for every query row, causal and windowed. */
-void pipit_attention_attend(pipit_pass *pass, uint32_t layer, uint32_t thread,
-                            uint32_t n_threads);
+void pipit_attention_place(const pipit_stage *s);
+/* heads = softmax(scale * q . k) v for every query row, causal and windowed; in
+ * slices where there is more than one row. */
+void pipit_attention_attend(const pipit_stage *s);
 
 #endif

@@ -7,7 +7,7 @@
 
 /* Multiply-adds per step: some 5 to 50 ms, so that a caller between steps can
  * cancel or serve others. */
-#define PIPIT_STEP_MACS ((uint64_t)1 << 28)
+#define PIPIT_STEP_MACS ((uint64_t)1 << 29)
 
 struct pipit_engine {
     const pipit_allocator *allocator;

@@ -17,9 +17,9 @@
  * row. */
 #define LOGIT_GROUPS 64u
 
-static void attention(const pipit_stage *s, uint32_t layer) {
+static void attention_in(const pipit_stage *s) {
     pipit_pass *p = s->pass;
-    const pipit_layer *l = &p->model->layers[layer];
+    const pipit_layer *l = &p->model->layers[s->layer];
     uint32_t n_q = l->attn_q.n_rows, n_kv = l->attn_k.n_rows;
     bool quantize = !pipit_is_float(&l->attn_q) ||
                     !pipit_is_float(&l->attn_k) || !pipit_is_float(&l->attn_v);
@@ -30,15 +30,19 @@ static void attention(const pipit_stage *s, uint32_t layer) {
     pipit_stage_adapted(s, PIPIT_TARGET_V, &acts, p->qkv + n_q + n_kv,
                         p->qkv_stride);
     pipit_stage_barrier(s);
+    if (!pipit_stage_is_last(s)) return;
     if (p->model->h.arch->qk_norm_wide) {
-        pipit_attention_norm_wide(p, layer, s->thread, s->n_threads);
+        pipit_attention_norm_wide(s);
         pipit_stage_barrier(s);
     }
-    pipit_attention_place(p, layer, s->thread, s->n_threads);
+    pipit_attention_place(s);
     pipit_stage_barrier(s);
-    pipit_attention_attend(p, layer, s->thread, s->n_threads);
-    pipit_stage_barrier(s);
-    acts = pipit_stage_prepare_adapted(
+}
+
+static void attention_out(const pipit_stage *s) {
+    pipit_pass *p = s->pass;
+    const pipit_layer *l = &p->model->layers[s->layer];
+    pipit_acts acts = pipit_stage_prepare_adapted(
         s, PIPIT_INPUT_HEADS, p->heads, p->heads_stride, l->attn_sub_norm,
         !pipit_is_float(&l->attn_output));
     pipit_part r = pipit_stage_adapted(s, PIPIT_TARGET_OUTPUT, &acts, p->y,
@@ -64,9 +68,9 @@ static void activate(const pipit_stage *s, const pipit_layer *l, pipit_part r,
     }
 }
 
-static void feed_forward(const pipit_stage *s, uint32_t layer) {
+static void feed_forward_in(const pipit_stage *s) {
     pipit_pass *p = s->pass;
-    const pipit_layer *l = &p->model->layers[layer];
+    const pipit_layer *l = &p->model->layers[s->layer];
     size_t up = p->ffn_stride / 2;
     pipit_acts acts = pipit_stage_prepare_adapted(
         s, PIPIT_INPUT_FFN, p->x, p->embd_stride, l->ffn_norm,
@@ -76,10 +80,16 @@ static void feed_forward(const pipit_stage *s, uint32_t layer) {
     pipit_stage_adapted(s, PIPIT_TARGET_UP, &acts, p->ffn + up, p->ffn_stride);
     activate(s, l, r, up);
     pipit_stage_barrier(s);
-    acts = pipit_stage_prepare_adapted(s, PIPIT_INPUT_DOWN, p->ffn,
-                                       p->ffn_stride, l->ffn_sub_norm,
-                                       !pipit_is_float(&l->ffn_down));
-    r = pipit_stage_adapted(s, PIPIT_TARGET_DOWN, &acts, p->y, p->embd_stride);
+}
+
+static void feed_forward_out(const pipit_stage *s) {
+    pipit_pass *p = s->pass;
+    const pipit_layer *l = &p->model->layers[s->layer];
+    pipit_acts acts = pipit_stage_prepare_adapted(
+        s, PIPIT_INPUT_DOWN, p->ffn, p->ffn_stride, l->ffn_sub_norm,
+        !pipit_is_float(&l->ffn_down));
+    pipit_part r = pipit_stage_adapted(s, PIPIT_TARGET_DOWN, &acts, p->y,
+                                       p->embd_stride);
     pipit_stage_add_residual(s, r, l->ffn_down_bias, l->ffn_post_norm);
 }
 
@@ -114,7 +124,8 @@ static void read_logits(const pipit_stage *s, uint32_t g0, uint32_t g1) {
     /* The stages split p->n_tokens rows: here they are the wanted ones. */
     pipit_pass wanted = *p;
     wanted.n_tokens = n_rows;
-    pipit_stage rows = {&wanted, s->thread, s->n_threads, s->layer};
+    pipit_stage rows = *s;
+    rows.pass = &wanted;
     pipit_acts acts =
         pipit_stage_prepare(&rows, p->x + first * p->embd_stride,
                             p->embd_stride, m->h.n_embd, m->output_norm,
@@ -138,53 +149,140 @@ static void read_logits(const pipit_stage *s, uint32_t g0, uint32_t g1) {
     pipit_stage_barrier(s);
 }
 
+/* ---- steps ----------------------------------------------------------------- */
+
+/* A layer in phases, each ended by a barrier: attention (or what stands in its
+ * place) in three, the feed-forward network in two. A pass has many rows, for
+ * weights are unpacked once for all of them; a step is some phases, or a slice of
+ * one where a layer is too large for a step. */
+typedef enum phase {
+    PHASE_IN,
+    PHASE_ATTEND,
+    PHASE_OUT,
+    PHASE_FFN_IN,
+    PHASE_FFN_OUT,
+    N_PHASES,
+} phase;
+
+static void run_phase(const pipit_stage *s, phase which) {
+    const pipit_model *m = s->pass->model;
+    bool convolves = m->layers[s->layer].params.is_convolution;
+    bool mixes = m->h.n_experts > 0;
+    switch (which) {
+        case PHASE_IN:
+            (convolves ? pipit_short_convolution_in : attention_in)(s);
+            break;
+        case PHASE_ATTEND:
+            if (convolves) break;
+            pipit_attention_attend(s);
+            pipit_stage_barrier(s);
+            break;
+        case PHASE_OUT:
+            (convolves ? pipit_short_convolution_out : attention_out)(s);
+            break;
+        case PHASE_FFN_IN: (mixes ? pipit_mixture_in : feed_forward_in)(s); break;
+        default: (mixes ? pipit_mixture_out : feed_forward_out)(s);
+    }
+}
+
+/* Multiply-adds of attention itself, as time goes: keys and values are read at
+ * some half of the weights' rate where they are of 8 bits, at a quarter as
+ * floats. */
+static uint64_t attend_macs(const pipit_pass *p) {
+    const pipit_hparams *h = &p->model->h;
+    uint64_t seen = 0;
+    uint32_t slower = p->rows[0].of->kv->type == PIPIT_KV_Q8 ? 2 : 4;
+    for (uint32_t i = 0; i < p->n_tokens; i++) seen += p->rows[i].pos + 1;
+    return 2 * slower * seen * h->n_heads * h->head_dim;
+}
+
+static uint64_t macs_of(const pipit_pass *p, uint32_t layer, phase which) {
+    const pipit_hparams *h = &p->model->h;
+    const pipit_layer_params *l = &p->model->layers[layer].params;
+    uint64_t n = (uint64_t)h->n_embd * p->n_tokens, heads = h->n_heads;
+    uint64_t n_ff = (uint64_t)l->n_ff *
+                    (h->n_experts_used ? h->n_experts_used : 1);
+    switch (which) {
+        case PHASE_IN:
+            return l->is_convolution
+                       ? 3 * n * h->n_embd
+                       : n * (heads + 2 * l->n_kv_heads) * h->head_dim;
+        case PHASE_ATTEND: return l->is_convolution ? 0 : attend_macs(p);
+        case PHASE_OUT:
+            return n * (l->is_convolution ? h->n_embd : heads * h->head_dim);
+        case PHASE_FFN_IN: return 2 * n * n_ff;
+        default: return n * n_ff;
+    }
+}
+
+/* A token's attention is not cut: its heads are dealt to threads at once. */
+static uint32_t n_slices_of(const pipit_pass *p, phase which, uint64_t macs) {
+    enum { MOST_SLICES = 32 };
+    uint64_t n = macs / p->model->engine->step_macs + 1;
+    if (which == PHASE_ATTEND && p->n_tokens == 1) return 1;
+    return n < MOST_SLICES ? (uint32_t)n : MOST_SLICES;
+}
+
+/* To what follows. */
+static void advance(pipit_progress *at, uint32_t n_slices) {
+    if (++at->slice < n_slices) return;
+    at->slice = 0;
+    if (++at->phase < N_PHASES) return;
+    at->phase = 0;
+    at->layer++;
+}
+
 typedef struct step_job {
     pipit_pass *pass;
-    uint32_t layer_begin, layer_end; /* the first step embeds */
-    uint32_t group_begin, group_end;
+    pipit_progress begin, end;
 } step_job;
+
+static bool is_before(const pipit_progress *a, const pipit_progress *b) {
+    if (a->layer != b->layer) return a->layer < b->layer;
+    return a->phase != b->phase ? a->phase < b->phase : a->slice < b->slice;
+}
 
 static void run_step(void *context, uint32_t thread, uint32_t n_threads) {
     const step_job *job = context;
-    pipit_stage s = {job->pass, thread, n_threads, 0};
-    const pipit_model *m = job->pass->model;
-    if (job->layer_begin == 0 && job->layer_end > 0) embed(&s);
-    for (uint32_t l = job->layer_begin; l < job->layer_end; l++) {
-        s.layer = l;
-        if (m->layers[l].params.is_convolution)
-            pipit_short_convolution(&s, l);
-        else
-            attention(&s, l);
-        if (m->h.n_experts > 0)
-            pipit_mixture_feed_forward(&s, l);
-        else
-            feed_forward(&s, l);
+    pipit_stage s = {.pass = job->pass, .thread = thread,
+                     .n_threads = n_threads, .n_slices = 1};
+    pipit_progress at = job->begin;
+    if (pipit_progress_is_new(&at)) embed(&s);
+    while (is_before(&at, &job->end)) {
+        phase which = (phase)at.phase;
+        s.layer = at.layer;
+        s.slice = at.slice;
+        s.n_slices = n_slices_of(s.pass, which,
+                                 macs_of(s.pass, at.layer, which));
+        run_phase(&s, which);
+        advance(&at, s.n_slices);
     }
-    if (job->group_end > job->group_begin)
-        read_logits(&s, job->group_begin, job->group_end);
+    s.slice = 0;
+    s.n_slices = 1;
+    if (job->end.group > at.group) read_logits(&s, at.group, job->end.group);
 }
 
 bool pipit_forward_step(pipit_pass *pass, pipit_progress *progress) {
     const pipit_model *m = pass->model;
-    uint64_t most = m->engine->step_macs;
+    uint64_t most = m->engine->step_macs, macs = 0;
     uint32_t n_wanted = pass->n_tokens - pass->n_plain;
     uint32_t n_groups = n_wanted ? pipit_matrix_n_groups(&m->output) : 0;
     uint64_t group_macs = (uint64_t)PIPIT_GROUP_ROWS * m->h.n_embd * n_wanted;
-    step_job job = {.pass = pass, .layer_begin = progress->layer,
-                    .group_begin = progress->group};
-    uint64_t macs = 0;
+    step_job job = {.pass = pass, .begin = *progress};
     while (progress->layer < m->h.n_layers) {
-        macs += pipit_pass_layer_macs(pass, progress->layer);
-        if (macs > most && progress->layer > job.layer_begin) break;
-        progress->layer++;
+        phase which = (phase)progress->phase;
+        uint64_t all = macs_of(pass, progress->layer, which);
+        uint32_t n_slices = n_slices_of(pass, which, all);
+        macs += all / n_slices;
+        if (macs > most && is_before(&job.begin, progress)) break;
+        advance(progress, n_slices);
     }
-    job.layer_end = progress->layer;
     if (progress->layer == m->h.n_layers && macs < most) {
         uint32_t left = n_groups - progress->group;
         uint64_t fit = n_wanted ? (most - macs) / group_macs + 1 : 0;
         progress->group += fit < left ? (uint32_t)fit : left;
     }
-    job.group_end = progress->group;
+    job.end = *progress;
     pipit_pool_run(pass->pool, run_step, &job);
     return progress->layer == m->h.n_layers && progress->group == n_groups;
 }

@@ -6,9 +6,13 @@
 
 /* Where a batch stands. */
 typedef struct pipit_progress {
-    uint32_t layer; /* next */
+    uint32_t layer, phase, slice; /* next */
     uint32_t group; /* of output rows, once all layers are done */
 } pipit_progress;
+
+static inline bool pipit_progress_is_new(const pipit_progress *p) {
+    return p->layer == 0 && p->phase == 0 && p->slice == 0;
+}
 
 /* Sets the pass up for its session: RoPE frequencies. */
 void pipit_forward_init(pipit_pass *pass, const pipit_model *model,

@@ -43,7 +43,9 @@ static void route(const pipit_stage *s, const pipit_layer *l,
                   const pipit_acts *acts) {
     pipit_pass *p = s->pass;
     uint32_t begin, end;
-    pipit_stage_product(s, &l->ffn_router, acts, p->mixture.router,
+    pipit_stage whole = *s; /* whatever the slice is of */
+    whole.n_slices = 1;
+    pipit_stage_product(&whole, &l->ffn_router, acts, p->mixture.router,
                         p->mixture.router_stride);
     pipit_stage_barrier(s);
     pipit_split(p->n_tokens, s->thread, s->n_threads, &begin, &end);
@@ -59,7 +61,11 @@ static pipit_acts gather(const pipit_stage *s, const pipit_acts *acts,
     pipit_pass *p = s->pass;
     pipit_mixture *m = &p->mixture;
     uint32_t used = p->model->h.n_experts_used, begin, end;
+    pipit_acts gathered = {.x = m->x, .x_stride = p->row_stride,
+                           .blocks = m->blocks,
+                           .block_stride = p->block_stride};
     if (p->n_tokens == 1) return *acts; /* the same for each */
+    if (!pipit_stage_is_first(s)) return gathered;
     pipit_split(p->n_tokens * used, s->thread, s->n_threads, &begin, &end);
     for (uint32_t i = begin; i < end; i++) {
         size_t token = i / used, row = m->rows[i];
@@ -71,8 +77,7 @@ static pipit_acts gather(const pipit_stage *s, const pipit_acts *acts,
                    acts->blocks + token * acts->block_stride, p->block_stride);
     }
     pipit_stage_barrier(s);
-    return (pipit_acts){.x = m->x, .x_stride = p->row_stride,
-                        .blocks = m->blocks, .block_stride = p->block_stride};
+    return gathered;
 }
 
 static pipit_matrix expert_of(const pipit_matrix *all, uint32_t expert,
@@ -119,20 +124,21 @@ static void combine(const pipit_pass *p, pipit_part r) {
     }
 }
 
-void pipit_mixture_feed_forward(const pipit_stage *s, uint32_t layer) {
+void pipit_mixture_in(const pipit_stage *s) {
     pipit_pass *p = s->pass;
     pipit_mixture *m = &p->mixture;
-    const pipit_layer *l = &p->model->layers[layer];
-    uint32_t n_ff = l->params.n_ff, n_embd = p->model->h.n_embd;
+    const pipit_layer *l = &p->model->layers[s->layer];
+    uint32_t n_ff = l->params.n_ff;
     uint32_t n_rows = p->n_tokens * p->model->h.n_experts_used;
     size_t up = p->ffn_stride / 2;
     bool floats = pipit_is_float(&l->ffn_gate) || pipit_is_float(&l->ffn_up);
     bool blocks =
         !pipit_is_float(&l->ffn_gate) || !pipit_is_float(&l->ffn_up);
     pipit_acts acts =
-        pipit_stage_prepare(s, p->x, p->embd_stride, n_embd, l->ffn_norm,
+        pipit_stage_prepare(s, p->x, p->embd_stride, p->model->h.n_embd,
+                            l->ffn_norm,
                             blocks || !pipit_is_float(&l->ffn_router));
-    route(s, l, &acts);
+    if (pipit_stage_is_first(s)) route(s, l, &acts);
     acts = gather(s, &acts, floats, blocks);
     pipit_part r = multiply_all(s, &l->ffn_gate, n_ff, &acts, m->ffn,
                                 p->ffn_stride);
@@ -142,14 +148,23 @@ void pipit_mixture_feed_forward(const pipit_stage *s, uint32_t layer) {
         p->kernels->silu_mul(gate, gate + up, r.end - r.begin);
     }
     pipit_stage_barrier(s);
+}
+
+void pipit_mixture_out(const pipit_stage *s) {
+    pipit_pass *p = s->pass;
+    pipit_mixture *m = &p->mixture;
+    const pipit_layer *l = &p->model->layers[s->layer];
     /* The stages split p->n_tokens rows: here they are the experts'. */
     pipit_pass rows = *p;
-    rows.n_tokens = n_rows;
+    pipit_stage sorted = *s;
+    sorted.pass = &rows;
+    rows.n_tokens = p->n_tokens * p->model->h.n_experts_used;
     rows.blocks = m->blocks;
-    pipit_stage sorted = {&rows, s->thread, s->n_threads, layer};
-    acts = pipit_stage_prepare(&sorted, m->ffn, p->ffn_stride, n_ff, NULL,
-                               !pipit_is_float(&l->ffn_down));
-    r = multiply_all(s, &l->ffn_down, n_embd, &acts, m->y, p->embd_stride);
+    pipit_acts acts = pipit_stage_prepare(&sorted, m->ffn, p->ffn_stride,
+                                          l->params.n_ff, NULL,
+                                          !pipit_is_float(&l->ffn_down));
+    pipit_part r = multiply_all(s, &l->ffn_down, p->model->h.n_embd, &acts,
+                                m->y, p->embd_stride);
     combine(p, r);
     pipit_stage_add_residual(s, r, NULL, l->ffn_post_norm);
 }

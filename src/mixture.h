@@ -7,6 +7,8 @@
 
 #include "stage.h"
 
-void pipit_mixture_feed_forward(const pipit_stage *s, uint32_t layer);
+/* The choice of experts, gate and up, in slices of these; down. */
+void pipit_mixture_in(const pipit_stage *s);
+void pipit_mixture_out(const pipit_stage *s);
 
 #endif

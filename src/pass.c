@@ -2,31 +2,6 @@
 
 #include "mathf.h"
 
-uint64_t pipit_layer_weights(const pipit_hparams *h,
-                             const pipit_layer_params *p) {
-    uint64_t heads = 2u * (uint64_t)h->n_heads + 2u * p->n_kv_heads;
-    uint64_t n_ff = (uint64_t)p->n_ff * (h->n_experts_used + !h->n_experts_used);
-    uint64_t first = p->is_convolution ? 4u * (uint64_t)h->n_embd
-                                       : heads * h->head_dim;
-    return h->n_embd * (first + 3u * n_ff);
-}
-
-/* PIPIT_PASS_ROWS use each unpacked weight often enough; a larger model takes
- * fewer, so that one layer stays within a step. */
-uint32_t pipit_pass_batch(const pipit_hparams *h,
-                          const pipit_layer_params *layers,
-                          uint32_t n_context) {
-    uint64_t most = 1;
-    for (uint32_t l = 0; l < h->n_layers; l++) {
-        uint64_t n = pipit_layer_weights(h, &layers[l]);
-        if (n > most) most = n;
-    }
-    uint64_t rows = PIPIT_STEP_MACS * 2 / most;
-    if (rows > PIPIT_PASS_ROWS) rows = PIPIT_PASS_ROWS;
-    rows = rows < 8 ? 8 : rows & ~(uint64_t)3;
-    return rows < n_context ? (uint32_t)rows : n_context;
-}
-
 static size_t round4(size_t n) {
     return (n + 3) & ~(size_t)3;
 }
@@ -103,7 +78,7 @@ void pipit_pass_carve(const pipit_hparams *h, const pipit_layer_params *layers,
                       const pipit_kernels *kernels, uint32_t n_context,
                       uint32_t n_threads, pipit_arena *arena,
                       pipit_pass *pass) {
-    uint32_t n = pipit_pass_batch(h, layers, n_context);
+    uint32_t n = pipit_min_u32(PIPIT_PASS_ROWS, n_context);
     size_t max_cols;
     memset(pass, 0, sizeof *pass);
     pass->n_batch = n;
@@ -123,18 +98,6 @@ void pipit_pass_carve(const pipit_hparams *h, const pipit_layer_params *layers,
         pipit_arena_take(arena, h->n_rot / 2, sizeof(double));
     if (h->n_experts > 0) carve_mixture(h, n, arena, pass);
     carve_threads(h, kernels, n_threads, max_cols, arena, pass);
-}
-
-uint64_t pipit_pass_layer_macs(const pipit_pass *p, uint32_t layer) {
-    const pipit_hparams *h = &p->model->h;
-    const pipit_layer_params *params = &p->model->layers[layer].params;
-    uint64_t n = pipit_layer_weights(h, params) * p->n_tokens, seen = 0;
-    if (params->is_convolution) return n;
-    /* and the keys and values that attention reads, at some half of the rate
-     * where they are of 8 bits, at a quarter as floats */
-    uint32_t slower = p->rows[0].of->kv->type == PIPIT_KV_Q8 ? 2 : 4;
-    for (uint32_t i = 0; i < p->n_tokens; i++) seen += p->rows[i].pos + 1;
-    return n + 2 * slower * seen * h->n_heads * h->head_dim;
 }
 
 void pipit_pass_put_logits(const pipit_pass *p, uint32_t row, const float *y,

@@ -95,16 +95,6 @@ typedef struct pipit_pass {
     pipit_pass_thread *threads;
 } pipit_pass;
 
-/* Weights of a layer that a token meets. */
-uint64_t pipit_layer_weights(const pipit_hparams *h,
-                             const pipit_layer_params *layer);
-/* Rows evaluated together: as many as keep a step short. */
-uint32_t pipit_pass_batch(const pipit_hparams *h,
-                          const pipit_layer_params *layers,
-                          uint32_t n_context);
-
-/* Multiply-adds of a layer for the batch, as time goes. */
-uint64_t pipit_pass_layer_macs(const pipit_pass *p, uint32_t layer);
 /* What a row's products with n rows of the output matrix, from `first` on, gave
  * becomes logits, if they are wanted. */
 void pipit_pass_put_logits(const pipit_pass *p, uint32_t row, const float *y,

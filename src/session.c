@@ -292,7 +292,7 @@ static void add_rows(pipit_session *lead, pipit_session *s) {
 
 static void begin_batch(pipit_session *s) {
     s->pass.n_plain = s->pass.n_tokens = 0;
-    s->progress = (pipit_progress){0, 0};
+    s->progress = (pipit_progress){0};
     add_rows(s, s);
 }
 
@@ -327,7 +327,7 @@ void pipit_session_join(pipit_session *session, pipit_session *other) {
     const pipit_session *lead = session->lead;
     const pipit_pass *p = &lead->pass;
     if (!other->lead && pipit_session_is_pending(other) &&
-        lead->progress.layer == 0 && p->n_tokens < p->n_batch &&
+        pipit_progress_is_new(&lead->progress) && p->n_tokens < p->n_batch &&
         other->model == lead->model &&
         same_adapters(&other->pass.adaptation, &p->adaptation))
         add_rows(session->lead, other);

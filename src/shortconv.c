@@ -25,21 +25,28 @@ static void convolve(pipit_pass *p, uint32_t layer, uint32_t token,
     for (uint32_t i = begin; i < end; i++) y[i] *= bcv[n + i];
 }
 
-void pipit_short_convolution(const pipit_stage *s, uint32_t layer) {
+void pipit_short_convolution_in(const pipit_stage *s) {
     pipit_pass *p = s->pass;
-    const pipit_layer *l = &p->model->layers[layer];
+    const pipit_layer *l = &p->model->layers[s->layer];
     uint32_t n = p->model->h.n_embd, begin, end;
     pipit_acts acts = pipit_stage_prepare(s, p->x, p->embd_stride, n,
                                           l->attn_norm,
                                           !pipit_is_float(&l->conv_in));
     pipit_stage_product(s, &l->conv_in, &acts, p->qkv, p->qkv_stride);
     pipit_stage_barrier(s);
+    if (!pipit_stage_is_last(s)) return;
     pipit_split(n, s->thread, s->n_threads, &begin, &end);
     for (uint32_t i = 0; i < p->n_tokens; i++)
-        convolve(p, layer, i, begin, end);
+        convolve(p, s->layer, i, begin, end);
     pipit_stage_barrier(s);
-    acts = pipit_stage_prepare(s, p->heads, p->heads_stride, n, NULL,
-                               !pipit_is_float(&l->conv_out));
+}
+
+void pipit_short_convolution_out(const pipit_stage *s) {
+    pipit_pass *p = s->pass;
+    const pipit_layer *l = &p->model->layers[s->layer];
+    pipit_acts acts = pipit_stage_prepare(s, p->heads, p->heads_stride,
+                                          p->model->h.n_embd, NULL,
+                                          !pipit_is_float(&l->conv_out));
     pipit_part r =
         pipit_stage_product(s, &l->conv_out, &acts, p->y, p->embd_stride);
     pipit_stage_add_residual(s, r, NULL, NULL);

@@ -11,6 +11,8 @@
 
 #include "stage.h"
 
-void pipit_short_convolution(const pipit_stage *s, uint32_t layer);
+/* conv_in and the convolution, in slices of conv_in; conv_out. */
+void pipit_short_convolution_in(const pipit_stage *s);
+void pipit_short_convolution_out(const pipit_stage *s);
 
 #endif

@@ -75,8 +75,9 @@ static pipit_acts prepare(const pipit_stage *s, pipit_input input,
     if (p->n_tokens == 1) {
         pipit_pass_thread *t = &p->threads[s->thread];
         const float *x = norm ? t->row : in;
-        prepare_row(p, in, n_cols, norm, quantize, t->row, t->blocks);
-        if (adapted)
+        if (pipit_stage_is_first(s))
+            prepare_row(p, in, n_cols, norm, quantize, t->row, t->blocks);
+        if (adapted && pipit_stage_is_first(s))
             reduce(s, input, x, 0, 1,
                    all->own_rows + (size_t)s->thread * all->stride);
         return (pipit_acts){.x = x, .blocks = t->blocks};
@@ -84,6 +85,11 @@ static pipit_acts prepare(const pipit_stage *s, pipit_input input,
     uint32_t begin, end;
     const float *x = norm ? p->h : in;
     size_t x_stride = norm ? p->row_stride : in_stride;
+    pipit_acts acts = {.x = x,
+                       .x_stride = x_stride,
+                       .blocks = p->blocks,
+                       .block_stride = p->block_stride};
+    if (!pipit_stage_is_first(s)) return acts;
     pipit_split(p->n_tokens, s->thread, s->n_threads, &begin, &end);
     for (uint32_t i = begin; i < end; i++)
         prepare_row(p, in + i * in_stride, n_cols, norm, quantize,
@@ -92,10 +98,7 @@ static pipit_acts prepare(const pipit_stage *s, pipit_input input,
         reduce(s, input, x + begin * x_stride, x_stride, end - begin,
                all->rows + (size_t)begin * all->stride);
     pipit_stage_barrier(s);
-    return (pipit_acts){.x = x,
-                        .x_stride = x_stride,
-                        .blocks = p->blocks,
-                        .block_stride = p->block_stride};
+    return acts;
 }
 
 pipit_acts pipit_stage_prepare(const pipit_stage *s, const float *in,
@@ -123,8 +126,11 @@ pipit_acts pipit_stage_prepare_adapted(const pipit_stage *s, pipit_input input,
 
 pipit_part pipit_stage_part(const pipit_stage *s, const pipit_matrix *w) {
     pipit_part r;
-    pipit_split(pipit_matrix_n_groups(w), s->thread, s->n_threads, &r.g0,
-                &r.g1);
+    uint32_t begin, end;
+    pipit_split(pipit_matrix_n_groups(w), s->slice, s->n_slices, &begin, &end);
+    pipit_split(end - begin, s->thread, s->n_threads, &r.g0, &r.g1);
+    r.g0 += begin;
+    r.g1 += begin;
     r.begin = r.g0 * PIPIT_GROUP_ROWS;
     r.end = pipit_min_u32(r.g1 * PIPIT_GROUP_ROWS, w->n_rows);
     if (r.begin > r.end) r.begin = r.end;
@@ -187,7 +193,7 @@ void pipit_stage_add_residual(const pipit_stage *s, pipit_part r,
         p->kernels->add(p->x + i * p->embd_stride + r.begin, y, n);
     }
     pipit_stage_barrier(s);
-    if (!post_norm) return;
+    if (!post_norm || !pipit_stage_is_last(s)) return;
     uint32_t begin, end;
     pipit_split(p->n_tokens, s->thread, s->n_threads, &begin, &end);
     for (uint32_t i = begin; i < end; i++) {
