@@ -5,9 +5,11 @@
 #include "kernels/kernels.h"
 #include "threads.h"
 
-/* Multiply-adds per step: some 5 to 50 ms, so that a caller between steps can
+/* Multiply-adds per step: some 10 to 100 ms, so that a caller between steps can
  * cancel or serve others. */
+#ifndef PIPIT_STEP_MACS
 #define PIPIT_STEP_MACS ((uint64_t)1 << 29)
+#endif
 
 struct pipit_engine {
     const pipit_allocator *allocator;

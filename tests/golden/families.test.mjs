@@ -1,8 +1,10 @@
 // Tiny models of the families that the reference data does not hold, against
 // the logits that llama.cpp gave for them (tests/tools/llama-oracle.mjs).
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { after, describe, test } from "node:test";
 import { loadModel } from "pipit";
+import { wasmFolder } from "../../web/build.mjs";
 import {
     families,
     familyModel,
@@ -11,6 +13,7 @@ import {
 } from "../tools/family-models.mjs";
 import { hashOf, readJson, relativeError } from "./reference.mjs";
 
+const scalar = readFileSync(`${wasmFolder}/pipit-scalar.wasm`);
 const golden = readJson(new URL("families.json", import.meta.url).pathname);
 /** Relative RMSE. Theirs and ours quantize the activations, each its way: some
  * 1 %, more where a token is torn between two experts. For ternary matrices the
@@ -48,6 +51,13 @@ for (const name of Object.keys(families))
             return model;
         }
 
+        /** In steps so small that every layer is cut. */
+        async function openedScalar() {
+            const model = await loadModel(file, { wasm: scalar, threads: 1 });
+            open.push(model);
+            return model;
+        }
+
         /** All logits, evaluated in pieces of that many tokens.
          * @param {import("pipit").Model} model @param {number} piece */
         async function logitsIn(model, piece) {
@@ -77,11 +87,12 @@ for (const name of Object.keys(families))
 
         test("the same bits in any pieces, on any threads", async () => {
             const hashes = new Set();
-            for (const threads of [1, 3]) {
-                const model = await opened(threads);
+            for (const model of [
+                ...[await opened(1), await opened(3)],
+                await openedScalar(),
+            ])
                 for (const piece of [1, 5, tokens.length])
                     hashes.add(hashOf(await logitsIn(model, piece)));
-            }
             assert.equal(hashes.size, 1);
         });
 

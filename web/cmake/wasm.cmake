@@ -161,7 +161,7 @@ set_source_files_properties(${pipit_simd128_sources} ${pipit_relaxed_sources}
   PROPERTIES COMPILE_OPTIONS "-mllvm;-pre-RA-sched=source")
 
 if(pipit_web_sources)
-  add_module(pipit-scalar)
+  add_module(pipit-scalar DEFINITIONS PIPIT_STEP_MACS=10000)
   add_module(pipit-simd128 ${simd128} TRAIN)
   add_module(pipit-simd128-mt ${simd128} THREADS TRAIN)
   add_module(pipit-relaxed ${relaxed} TRAIN)
