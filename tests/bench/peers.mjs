@@ -11,8 +11,8 @@
 // installed there. Rounds alternate between the engines; figures are medians of
 // the rounds' medians. --short only tries whether everything runs: its figures
 // say nothing. Ours runs in Node 24, which is fetched where another Node was
-// started. --from prints the goals of saved runs; of a part that is in
-// several the last counts.
+// started. --from prints the goals of saved runs: of several, of each figure
+// the median.
 import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as os from "node:os";
@@ -21,7 +21,7 @@ import { parseArgs } from "node:util";
 import { inspect } from "pipit";
 import { node24 } from "../tools/node24.mjs";
 import { tinyModel } from "../tools/tiny-model.mjs";
-import { median } from "./median.mjs";
+import { median, medianOfEach } from "./median.mjs";
 import { native, ours, wllama } from "./peers/contenders.mjs";
 import { fileOf, subjects } from "./peers/files.mjs";
 import { goals, goalTable } from "./peers/goals.mjs";
@@ -54,7 +54,7 @@ if (values.from) {
     const all = values.from.map((file) =>
         JSON.parse(fs.readFileSync(file, "utf8")),
     );
-    console.log(goalTable(goals(Object.assign({}, ...all))));
+    console.log(goalTable(goals(medianOfEach(all))));
     process.exit(0);
 }
 
