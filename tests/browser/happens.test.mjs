@@ -210,9 +210,11 @@ describe("what happens", { skip: withoutBrowser }, () => {
             const grown = (await taken()) - before;
             const shown = bytesOf(await text(page, "stat-memory"));
             t.diagnostic(`shown ${shown / 1e6} MB, grown ${grown / 1e6} MB`);
-            assert.ok(grown / shown > 0.75 && grown / shown < 1.35, `${grown}`);
-
+            // All weights at least: positions to come take no memory yet, and
+            // pieces of the file lie about until the browser collects them.
             const { size } = await stat(file);
+            assert.ok(grown > size && grown < 1.35 * shown, `${grown}`);
+
             await page.waitForFunction(
                 (size) =>
                     document.querySelector("#stat-stored")?.textContent ===
