@@ -180,7 +180,9 @@ static void run_phase(const pipit_stage *s, phase which) {
         case PHASE_OUT:
             (convolves ? pipit_short_convolution_out : attention_out)(s);
             break;
-        case PHASE_FFN_IN: (mixes ? pipit_mixture_in : feed_forward_in)(s); break;
+        case PHASE_FFN_IN:
+            (mixes ? pipit_mixture_in : feed_forward_in)(s);
+            break;
         default: (mixes ? pipit_mixture_out : feed_forward_out)(s);
     }
 }

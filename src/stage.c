@@ -74,13 +74,13 @@ static pipit_acts prepare(const pipit_stage *s, pipit_input input,
     bool adapted = all->n > 0 && input != PIPIT_INPUT_OTHER;
     if (p->n_tokens == 1) {
         pipit_pass_thread *t = &p->threads[s->thread];
-        const float *x = norm ? t->row : in;
-        if (pipit_stage_is_first(s))
-            prepare_row(p, in, n_cols, norm, quantize, t->row, t->blocks);
-        if (adapted && pipit_stage_is_first(s))
-            reduce(s, input, x, 0, 1,
+        pipit_acts own = {.x = norm ? t->row : in, .blocks = t->blocks};
+        if (!pipit_stage_is_first(s)) return own;
+        prepare_row(p, in, n_cols, norm, quantize, t->row, t->blocks);
+        if (adapted)
+            reduce(s, input, own.x, 0, 1,
                    all->own_rows + (size_t)s->thread * all->stride);
-        return (pipit_acts){.x = x, .blocks = t->blocks};
+        return own;
     }
     uint32_t begin, end;
     const float *x = norm ? p->h : in;
